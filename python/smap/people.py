@@ -1,0 +1,189 @@
+"""The result: people in metres in the camera frame."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .camera import Camera
+from .skeleton import SMAP15, Skeleton
+
+
+@dataclass(frozen=True, repr=False)
+class Person:
+    """One row of ``People``."""
+
+    joints_3d: NDArray[np.float32]
+    joints_2d: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    detected: NDArray[np.bool_]
+    id: int | None
+    skeleton: Skeleton
+
+    @property
+    def root(self) -> NDArray[np.float32]:
+        """``(3,)`` metres: the root joint, or NaN when it has no position."""
+        return np.asarray(self.joints_3d[self.skeleton.root], np.float32)
+
+    def __repr__(self) -> str:
+        x, y, z = self.root
+        return f"Person({int(self.detected.sum())}/{len(self.detected)} joints, root at ({x:.2f}, {y:.2f}, {z:.2f}) m)"
+
+
+@dataclass(frozen=True, repr=False)
+class People:
+    """Everyone in one image, near to far.
+
+    Args:
+        joints_3d: ``(P, J, 3)`` float32 metres in the camera frame (x right, y down, z forward); NaN where there is no
+            position: joints that were not found, unless the refiner completed them.
+        joints_2d: ``(P, J, 2)`` float32 image pixels; NaN likewise.
+        scores: ``(P, J)`` float32 in [0, 1], height of the joint's heatmap peak, 0 where not detected.
+        detected: ``(P, J)`` bool, the joint was seen in the heatmaps (False for a completed one).
+        ids: ``(P,)`` int64 identities from a tracker, or None.
+        skeleton: names the joints.
+        camera: the intrinsics that the metres rest on.
+    """
+
+    joints_3d: NDArray[np.float32]
+    joints_2d: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    detected: NDArray[np.bool_]
+    ids: NDArray[np.int64] | None = None
+    skeleton: Skeleton = SMAP15
+    camera: Camera | None = None
+
+    def __post_init__(self) -> None:
+        people, joints = len(self.joints_3d), self.skeleton.num_joints
+        for name, shape, dtype in (
+            ("joints_3d", (people, joints, 3), np.float32),
+            ("joints_2d", (people, joints, 2), np.float32),
+            ("scores", (people, joints), np.float32),
+            ("detected", (people, joints), np.bool_),
+            ("ids", (people,), np.int64),
+        ):
+            value = getattr(self, name)
+            if name == "ids" and value is None:
+                continue
+            value = np.ascontiguousarray(value, dtype)
+            if value.shape != shape:
+                raise ValueError(f"{name} must be {shape}, got {value.shape}")
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def empty(cls, skeleton: Skeleton = SMAP15, camera: Camera | None = None) -> People:
+        joints = skeleton.num_joints
+        return cls(
+            np.zeros((0, joints, 3), np.float32),
+            np.zeros((0, joints, 2), np.float32),
+            np.zeros((0, joints), np.float32),
+            np.zeros((0, joints), np.bool_),
+            None,
+            skeleton,
+            camera,
+        )
+
+    def __len__(self) -> int:
+        return len(self.joints_3d)
+
+    def __getitem__(self, index: int) -> Person:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"person must be below {len(self)}, got {index}")
+        identity = None if self.ids is None else int(self.ids[index])
+        return Person(
+            self.joints_3d[index],
+            self.joints_2d[index],
+            self.scores[index],
+            self.detected[index],
+            identity,
+            self.skeleton,
+        )
+
+    def __iter__(self) -> Iterator[Person]:
+        return (self[i] for i in range(len(self)))
+
+    def to_json(self) -> str:
+        """One JSON object; joints without a position are null. ``from_json`` inverts."""
+
+        def rows(values: NDArray[Any], digits: int) -> list[Any]:
+            finite = np.isfinite(values).all(-1)
+            rounded = np.round(values.astype(np.float64), digits)
+            return [rounded[i].tolist() if finite[i] else None for i in range(len(values))]
+
+        people = [
+            {
+                **({} if p.id is None else {"id": p.id}),
+                "joints_3d_m": rows(p.joints_3d, 5),
+                "joints_2d_px": rows(p.joints_2d, 3),
+                "scores": np.round(p.scores.astype(np.float64), 4).tolist(),
+                "detected": p.detected.tolist(),
+            }
+            for p in self
+        ]
+        camera = self.camera and {name: getattr(self.camera, name) for name in ("fx", "fy", "cx", "cy")}
+        return json.dumps(
+            {
+                "frame": "camera: x right, y down, z forward, metres",
+                "camera_px": camera,
+                "skeleton": self.skeleton.to_dict(),
+                "people": people,
+            },
+            allow_nan=False,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> People:
+        """Inverse of ``to_json``, to the printed digits (0.01 mm, 0.001 px).
+
+        Raises:
+            ValueError: the text is not such an object.
+        """
+        try:
+            data = json.loads(text)
+            skeleton = Skeleton.from_dict(data["skeleton"])
+            camera = Camera(**data["camera_px"]) if data["camera_px"] else None
+            people, joints = data["people"], skeleton.num_joints
+
+            def rows(key: str, width: int) -> NDArray[np.float32]:
+                table = np.full((len(people), joints, width), np.nan, np.float32)
+                for i, person in enumerate(people):
+                    for j, row in enumerate(person[key]):
+                        if row is not None:
+                            table[i, j] = row
+                return table
+
+            return cls(
+                rows("joints_3d_m", 3),
+                rows("joints_2d_px", 2),
+                np.array([p["scores"] for p in people], np.float32).reshape(len(people), joints),
+                np.array([p["detected"] for p in people], np.bool_).reshape(len(people), joints),
+                np.array([p["id"] for p in people], np.int64) if people and "id" in people[0] else None,
+                skeleton,
+                camera,
+            )
+        except (KeyError, TypeError, IndexError, ValueError) as error:
+            raise ValueError(f"text must be JSON written by People.to_json, got {text[:80]!r} ({error})") from error
+
+    def to_coco(self, image_id: int = 0, category_id: int = 1) -> list[dict[str, Any]]:
+        """COCO result records: this skeleton's joints as x, y, v (v = 2 detected, 1 completed, 0 none) and a score."""
+        records = []
+        for p in self:
+            known = np.isfinite(p.joints_2d).all(-1)
+            v = np.where(known, np.where(p.detected, 2, 1), 0)
+            xyv = np.concatenate([np.nan_to_num(p.joints_2d), v[:, None]], -1)
+            record = {
+                "image_id": image_id,
+                "category_id": category_id,
+                "keypoints": np.round(xyv.astype(np.float64), 3).ravel().tolist(),
+                "score": float(p.scores[p.detected].mean()) if p.detected.any() else 0.0,
+            }
+            records.append(record)
+        return records
+
+    def __repr__(self) -> str:
+        return f"People({len(self)}: {', '.join(map(repr, self))})"

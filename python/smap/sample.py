@@ -1,0 +1,64 @@
+"""One annotated image: what data sets yield and training, evaluation and scene rendering share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .camera import Camera
+from .skeleton import SMAP15, Skeleton
+
+HIDDEN, OCCLUDED, VISIBLE = 0, 1, 2  # values of Sample.visibility
+
+
+@dataclass(frozen=True, repr=False)
+class Sample:
+    """An image with its people in the camera frame.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 RGB, or the path of a file that holds it.
+        width, height: of the image, pixels.
+        camera: intrinsics of the image.
+        joints_2d: ``(P, J, 2)`` float32 image pixels; NaN where not annotated.
+        joints_3d: ``(P, J, 3)`` float32 metres in the camera frame; NaN where not annotated (2-D data sets: all NaN).
+        visibility: ``(P, J)`` uint8: 0 outside the image or not annotated, 1 occluded, 2 visible.
+        skeleton: names the joints.
+        name: identifies the record in its data set; part of every error message.
+        extra: what only this data set has (sequence, frame, occlusion tables, track ids, ...).
+        ignore: ``(N, 4)`` float32 boxes x0 y0 x1 y1 in image pixels whose content is not annotated (crowds).
+    """
+
+    image: NDArray[np.uint8] | Path
+    width: int
+    height: int
+    camera: Camera
+    joints_2d: NDArray[np.float32]
+    joints_3d: NDArray[np.float32]
+    visibility: NDArray[np.uint8]
+    skeleton: Skeleton = SMAP15
+    name: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+    ignore: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+
+    def __post_init__(self) -> None:
+        people, joints = len(self.joints_2d), self.skeleton.num_joints
+        for name, shape, dtype in (
+            ("joints_2d", (people, joints, 2), np.float32),
+            ("joints_3d", (people, joints, 3), np.float32),
+            ("visibility", (people, joints), np.uint8),
+        ):
+            value = np.ascontiguousarray(getattr(self, name), dtype)
+            if value.shape != shape:
+                raise ValueError(f"{name} of sample {self.name!r} must be {shape}, got {value.shape}")
+            object.__setattr__(self, name, value)
+
+    def __len__(self) -> int:
+        """Number of people."""
+        return len(self.joints_2d)
+
+    def __repr__(self) -> str:
+        return f"Sample({self.name!r}, {self.width}x{self.height}, {len(self)} people)"
