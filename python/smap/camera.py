@@ -37,7 +37,7 @@ class Camera:
 
     @classmethod
     def default(cls, width: int, height: int) -> Camera:
-        """The paper's guess for a picture of unknown origin (Sec. 3.3): focal length = image width, centre in the middle."""
+        """The paper's guess for an unknown picture (Sec. 3.3): focal length = image width, centre in the middle."""
         return cls(float(width), float(width), (width - 1) / 2, (height - 1) / 2)
 
     @classmethod

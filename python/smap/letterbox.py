@@ -72,10 +72,10 @@ class Letterbox:
         )
 
     def image_to_input(self, xy: NDArray[Any]) -> NDArray[np.float64]:
-        return (np.asarray(xy, np.float64) + 0.5) * self.scale + np.array(self.padding) - 0.5
+        return np.asarray((np.asarray(xy, np.float64) + 0.5) * self.scale + np.array(self.padding) - 0.5)
 
     def input_to_image(self, xy: NDArray[Any]) -> NDArray[np.float64]:
-        return (np.asarray(xy, np.float64) + 0.5 - np.array(self.padding)) / self.scale - 0.5
+        return np.asarray((np.asarray(xy, np.float64) + 0.5 - np.array(self.padding)) / self.scale - 0.5)
 
     def image_to_map(self, xy: NDArray[Any]) -> NDArray[np.float64]:
         """``(..., 2)`` image pixels -> map pixels."""

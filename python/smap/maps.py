@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -66,7 +66,7 @@ class Maps:
         """A batch of the images that ``index`` selects; an int is refused so that rank never changes silently."""
         if not isinstance(index, slice):
             raise TypeError(f"index must be a slice, got {type(index).__name__}")
-        return Maps(*(getattr(self, name)[index] for name in MAP_NAMES), skeleton=self.skeleton)
+        return replace(self, **{name: getattr(self, name)[index] for name in MAP_NAMES})
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Maps:
         return Maps(*(getattr(self, name).to(device=device, dtype=dtype) for name in MAP_NAMES), skeleton=self.skeleton)
