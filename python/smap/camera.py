@@ -57,7 +57,7 @@ class Camera:
         """``(..., 3)`` metres -> ``(..., 2)`` image pixels."""
         points = np.asarray(points, np.float64)
         focal, centre = np.array([self.fx, self.fy]), np.array([self.cx, self.cy])
-        return points[..., :2] / points[..., 2:] * focal + centre
+        return np.asarray(points[..., :2] / points[..., 2:] * focal + centre)
 
     def back_project(self, image_xy: NDArray[Any], depth: NDArray[Any]) -> NDArray[np.float64]:
         """``(..., 2)`` image pixels and ``(...)`` metres along z -> ``(..., 3)`` metres (Eq. 3)."""

@@ -69,7 +69,7 @@ class Maps:
         return replace(self, **{name: getattr(self, name)[index] for name in MAP_NAMES})
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Maps:
-        return Maps(*(getattr(self, name).to(device=device, dtype=dtype) for name in MAP_NAMES), skeleton=self.skeleton)
+        return replace(self, **{name: getattr(self, name).to(device=device, dtype=dtype) for name in MAP_NAMES})
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name} {tuple(getattr(self, name).shape)}" for name in MAP_NAMES)

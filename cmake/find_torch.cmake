@@ -1,0 +1,18 @@
+# The torch that is installed in the target Python: headers and one library, nothing else (stable ABI).
+# Defines smap_torch; says in one line what to do when there is none.
+find_package(Python REQUIRED COMPONENTS Interpreter)
+set(SMAP_FIND_TORCH
+    "import importlib.util as u, os, sys; sys.path[:0] = [p for p in sys.argv[1:] if p]\ns = u.find_spec('torch')\nprint(os.path.dirname(s.origin) if s and s.origin else '', end='')")
+# Python_SITEARCH names the environment's packages when the build itself runs isolated in another one.
+execute_process(COMMAND ${Python_EXECUTABLE} -c "${SMAP_FIND_TORCH}" "${Python_SITEARCH}" "${SKBUILD_PLATLIB_DIR}"
+                OUTPUT_VARIABLE SMAP_TORCH_DIR ERROR_QUIET)
+if(NOT EXISTS "${SMAP_TORCH_DIR}/include/torch/csrc/stable/library.h")
+  message(FATAL_ERROR "smap needs torch >= 2.11 in this environment to build, got '${SMAP_TORCH_DIR}': run `pip install 'torch>=2.11'` first, then `pip install .` again")
+endif()
+message(STATUS "torch: ${SMAP_TORCH_DIR}")
+
+add_library(smap_torch INTERFACE)
+target_include_directories(smap_torch SYSTEM INTERFACE ${SMAP_TORCH_DIR}/include)
+target_compile_definitions(smap_torch INTERFACE TORCH_TARGET_VERSION=0x020b000000000000)
+target_link_directories(smap_torch INTERFACE ${SMAP_TORCH_DIR}/lib)
+target_link_libraries(smap_torch INTERFACE torch_cpu)

@@ -1,0 +1,170 @@
+// What every op's .cpp needs of torch: tensors as views, checks with the library's error texts, and `run`, which
+// applies a kernel body to 0..count-1 on the tensors' device.
+#pragma once
+
+#include <torch/csrc/stable/accelerator.h>
+#include <torch/csrc/stable/library.h>
+#include <torch/csrc/stable/ops.h>
+#include <torch/csrc/stable/tensor.h>
+#include <torch/headeronly/core/ScalarType.h>
+
+#include <array>
+#include <initializer_list>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+
+#include "core/half.h"
+#include "core/view.h"
+
+namespace smap {
+
+using torch::headeronly::ScalarType;
+using torch::stable::Tensor;
+
+/// Throws `std::invalid_argument` (ValueError in Python) with "<what> must <rule>, got <got>".
+template <class Rule, class Got>
+void check(bool ok, const char* what, const Rule& rule, const Got& got) {
+  if (ok) [[likely]]
+    return;
+  std::ostringstream text;
+  text << what << " must " << rule << ", got " << got;
+  throw std::invalid_argument(text.str());
+}
+
+inline const char* dtype_name(ScalarType type) {
+  switch (type) {
+    case ScalarType::Float:
+      return "float32";
+    case ScalarType::Double:
+      return "float64";
+    case ScalarType::Half:
+      return "float16";
+    case ScalarType::BFloat16:
+      return "bfloat16";
+    case ScalarType::Long:
+      return "int64";
+    case ScalarType::Int:
+      return "int32";
+    case ScalarType::Byte:
+      return "uint8";
+    case ScalarType::Bool:
+      return "bool";
+    default:
+      return "another dtype";
+  }
+}
+
+template <class T>
+inline constexpr ScalarType kScalarType = ScalarType::Undefined;
+template <>
+inline constexpr ScalarType kScalarType<float> = ScalarType::Float;
+template <>
+inline constexpr ScalarType kScalarType<double> = ScalarType::Double;
+template <>
+inline constexpr ScalarType kScalarType<Float16> = ScalarType::Half;
+template <>
+inline constexpr ScalarType kScalarType<BFloat16> = ScalarType::BFloat16;
+template <>
+inline constexpr ScalarType kScalarType<int64_t> = ScalarType::Long;
+template <>
+inline constexpr ScalarType kScalarType<int32_t> = ScalarType::Int;
+template <>
+inline constexpr ScalarType kScalarType<uint8_t> = ScalarType::Byte;
+
+/// Calls `f` with a value of the map's element type (float, Float16 or BFloat16).
+template <class F>
+auto with_map_type(const Tensor& map, const char* what, F&& f) {
+  switch (map.scalar_type()) {
+    case ScalarType::Float:
+      return f(float{});
+    case ScalarType::Half:
+      return f(Float16{});
+    case ScalarType::BFloat16:
+      return f(BFloat16{});
+    default:
+      check(false, what, "be float32, float16 or bfloat16", dtype_name(map.scalar_type()));
+      throw;
+  }
+}
+
+inline std::string shape_text(const int64_t* extent, int64_t rank) {
+  std::ostringstream text;
+  text << '(';
+  for (int64_t d = 0; d < rank; ++d) {
+    text << (d ? ", " : "");
+    if (extent[d] < 0) {
+      text << '*';
+    } else {
+      text << extent[d];
+    }
+  }
+  text << ')';
+  return text.str();
+}
+
+/// `t` as a view of rank N and element type T, any strides. `what` names it in errors; an extent of -1 is free.
+template <class T, size_t N>
+View<T, N> view(const Tensor& t, const char* what, const int64_t (&shape)[N]) {
+  constexpr ScalarType type = kScalarType<std::remove_const_t<T>>;
+  check(t.scalar_type() == type, what, std::string("be ") + dtype_name(type), dtype_name(t.scalar_type()));
+  bool fits = t.dim() == static_cast<int64_t>(N);
+  for (size_t d = 0; fits && d < N; ++d) fits = shape[d] < 0 || t.size(d) == shape[d];
+  if (!fits) check(false, what, "have shape " + shape_text(shape, N), shape_text(t.sizes().data(), t.dim()));
+  View<T, N> v;
+  v.data = static_cast<T*>(t.data_ptr());
+  for (size_t d = 0; d < N; ++d) {
+    v.size[d] = t.size(d);
+    v.stride[d] = t.stride(d);
+  }
+  return v;
+}
+
+/// An uninitialised contiguous tensor on the device of `like`.
+inline Tensor empty(const Tensor& like, std::initializer_list<int64_t> shape, ScalarType dtype) {
+  return torch::stable::new_empty(like, torch::headeronly::IntHeaderOnlyArrayRef(shape.begin(), shape.size()), dtype);
+}
+
+inline void check_same_device(const Tensor& t, const char* what, const Tensor& like) {
+  check(t.device() == like.device(), what, "be on the same device as the other tensors", "another device");
+}
+
+#ifdef SMAP_WITH_CUDA
+/// The stream that torch launches on for this tensor's device (a `cudaStream_t`). See stream.cpp.
+void* current_stream(const Tensor& t);
+
+/// Defined for one body by `SMAP_CUDA_LOOP(Body)` in the op's .cu.
+template <class Body>
+void launch(const Body& body, int64_t count, void* stream);
+#endif
+
+/// body(i) for i in 0..count-1, on the device of `like`.
+template <class Body>
+void run(const Body& body, int64_t count, [[maybe_unused]] const Tensor& like) {
+  if (count == 0) return;
+#ifdef SMAP_WITH_CUDA
+  torch::stable::accelerator::DeviceGuard guard(like.get_device_index());
+  launch(body, count, current_stream(like));
+#else
+  for (int64_t i = 0; i < count; ++i) body(i);
+#endif
+}
+
+}  // namespace smap
+
+// The foot of an op's .cpp: its schema once, its implementation for whichever library is being compiled.
+#ifdef SMAP_WITH_CUDA
+#define SMAP_REGISTER(name, schema)                \
+  STABLE_TORCH_LIBRARY_IMPL(smap, CUDA, library) { \
+    library.impl(#name, TORCH_BOX(&smap::name));   \
+  }
+#else
+#define SMAP_REGISTER(name, schema)               \
+  STABLE_TORCH_LIBRARY_FRAGMENT(smap, library) {  \
+    library.def(#name schema);                    \
+  }                                               \
+  STABLE_TORCH_LIBRARY_IMPL(smap, CPU, library) { \
+    library.impl(#name, TORCH_BOX(&smap::name));  \
+  }
+#endif

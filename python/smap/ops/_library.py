@@ -1,0 +1,35 @@
+"""Loads the compiled op libraries, once, beside the `smap._core` that Python finds."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+from pathlib import Path
+
+import torch
+
+from ..errors import BuildError
+
+
+def _load() -> bool:
+    """Load `_ops.so`, and `_ops_cuda.so` when torch has a GPU to use it on. True when the CUDA ops are there."""
+    try:
+        _core = importlib.import_module("smap._core")
+    except ImportError as error:
+        raise BuildError(
+            f"smap must be built for this Python to run, got no compiled part: `pip install .` ({error})"
+        ) from error
+    # Not beside this file: an editable install keeps sources and binaries apart.
+    folder = Path(str(_core.__file__)).parent
+    try:
+        torch.ops.load_library(folder / "_ops.so")
+    except OSError as error:
+        raise BuildError(f"smap must be built against torch >= 2.11 to load, got torch {torch.__version__}") from error
+    cuda = folder / "_ops_cuda.so"
+    if not cuda.exists() or not torch.cuda.is_available():
+        return False
+    ctypes.CDLL(str(cuda))
+    return True
+
+
+HAS_CUDA = _load()

@@ -1,0 +1,36 @@
+"""Fixtures that every test shares."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("SMAP_SHARED", ROOT.parent / "shared"))
+
+torch.set_num_threads(1)  # tests are small; threads on a busy machine only wait for each other
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with fixtures, scene pack and photographs; skips without it."""
+    if not SHARED.is_dir():
+        pytest.skip(f"needs the shared data ({SHARED})")
+    return SHARED
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if torch.cuda.is_available() or os.environ.get("SMAP_REQUIRE_CUDA") == "1":
+        return
+    for item in items:
+        if item.get_closest_marker("cuda"):
+            item.add_marker(pytest.mark.skip(reason="needs a GPU"))
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """Every device that an op runs on."""
+    return torch.device(request.param)
