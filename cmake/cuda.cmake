@@ -16,7 +16,8 @@ if(NOT CMAKE_CUDA_ARCHITECTURES)
   set(CMAKE_CUDA_ARCHITECTURES "75;80;86;89;90;100;120")
 endif()
 enable_language(CUDA)
-set(CMAKE_CUDA_RUNTIME_LIBRARY Static)  # headers that .cu files include keep to C++17, the default of nvcc
+set(CMAKE_CUDA_STANDARD 17)  # CMake 3.25 knows no C++20 for nvcc 13; headers that .cu files include keep to C++17
+set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
 message(STATUS "nvcc: ${CMAKE_CUDA_COMPILER} ${CMAKE_CUDA_COMPILER_VERSION} for ${CMAKE_CUDA_ARCHITECTURES}")
 
 list(TRANSFORM SMAP_OPS REPLACE "(.+)" "csrc/ops/\\1.cu" OUTPUT_VARIABLE SMAP_KERNELS)
