@@ -1,0 +1,17 @@
+"""The networks: maps from pictures (``Hourglass``), and what reads, writes and runs them."""
+
+from .config import STRIDE, NetworkConfig
+from .hourglass import ROOT_LOG_OFFSET, ROOT_LOG_SCALE, Hourglass, RawMaps
+from .normalise import IMAGE_MEAN, IMAGE_STD, normalise
+
+__all__ = [
+    "IMAGE_MEAN",
+    "IMAGE_STD",
+    "ROOT_LOG_OFFSET",
+    "ROOT_LOG_SCALE",
+    "STRIDE",
+    "Hourglass",
+    "NetworkConfig",
+    "RawMaps",
+    "normalise",
+]

@@ -1,0 +1,267 @@
+"""The network: a multi-stage pyramid with three heads at four scales (paper Sec. 3.1).
+
+The paper's size (three stages of ResNet-50 encoders) and the small ones are configurations of one class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .config import STRIDE, NetworkConfig
+
+# Raw output of a "log" root depth head: scale * log(Z w / f) + offset, about zero-mean and unit-variance for people
+# between 1 and 12 metres, so that the head starts in the middle of its range.
+ROOT_LOG_SCALE, ROOT_LOG_OFFSET = 2.0, -3.0
+
+
+class RawMaps(NamedTuple):
+    """What the heads of one scale say, in training units.
+
+    ``heatmaps`` ``(B, J, h, w)`` in [0, 1]; ``pafs`` ``(B, L, 2, h, w)`` unit vectors parent -> child; ``limb_depths``
+    ``(B, L, h, w)`` metres times ``config.limb_depth_scale``; ``root_depth`` ``(B, h, w)``: ``Z w / f`` in metres, or
+    ``ROOT_LOG_SCALE * log(Z w / f) + ROOT_LOG_OFFSET`` when ``config.root_depth`` is "log".
+    """
+
+    heatmaps: Tensor
+    pafs: Tensor
+    limb_depths: Tensor
+    root_depth: Tensor
+
+
+class ConvNorm(nn.Module):
+    """Convolution, batch normalisation and, unless told otherwise, ReLU. ``norm`` is ``Identity`` once folded."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, *, bias: bool, relu: bool = True):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=bias)
+        self.norm: nn.Module = nn.BatchNorm2d(outputs)
+        self.relu = relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(self.conv(x))
+        return F.relu(x, inplace=True) if self.relu else x
+
+
+class Residual(nn.Module):
+    """A ResNet block: two 3x3 convolutions ("basic") or 1x1, 3x3, 1x1 with a quarter of the channels ("bottleneck")."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, config: NetworkConfig):
+        super().__init__()
+        bias = config.release_layout
+        if config.block == "basic":
+            plan = [(inputs, outputs, 3, stride), (outputs, outputs, 3, 1)]
+        else:
+            width = outputs // 4
+            plan = [(inputs, width, 1, 1), (width, width, 3, stride), (width, outputs, 1, 1)]
+        self.convs = nn.ModuleList(ConvNorm(*sizes, bias=bias, relu=i + 1 < len(plan)) for i, sizes in enumerate(plan))
+        self.shortcut = (
+            ConvNorm(inputs, outputs, 1, stride, bias=bias, relu=False) if stride > 1 or inputs != outputs else None
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x
+        for conv in self.convs:
+            y = conv(y)
+        y = y + (x if self.shortcut is None else self.shortcut(x))
+        return F.relu(y, inplace=True)
+
+
+class Head(nn.Module):
+    """1x1 convolution to the same number of channels, then a linear 3x3 one to the output."""
+
+    def __init__(self, inputs: int, outputs: int, config: NetworkConfig):
+        super().__init__()
+        self.hidden = ConvNorm(inputs, inputs, bias=config.release_layout)
+        self.output: nn.Module = (
+            ConvNorm(inputs, outputs, 3, bias=True, relu=False)
+            if config.release_layout
+            else nn.Conv2d(inputs, outputs, 3, padding=1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.output(self.hidden(x))
+        return y
+
+
+class DecoderUnit(nn.Module):
+    """One scale of the way up: encoder feature plus the coarser unit, the three heads, the next stage's skips."""
+
+    def __init__(self, encoded: int, config: NetworkConfig, *, coarsest: bool, last_stage: bool, finest: bool):
+        super().__init__()
+        width, bias, skeleton = config.decoder_channels, config.release_layout, config.skeleton
+        self.lateral = ConvNorm(encoded, width, bias=bias, relu=False)
+        self.up = None if coarsest else ConvNorm(width, width, bias=bias, relu=False)
+        self.maps_2d = Head(width, skeleton.num_joints + 2 * skeleton.num_limbs, config)
+        self.limb_depths = Head(width, skeleton.num_limbs, config)
+        self.root_depth = Head(width, 1, config)
+        if not last_stage:
+            self.skip_encoded = ConvNorm(encoded, encoded, bias=bias)
+            self.skip_decoded = ConvNorm(width, encoded, bias=bias)
+            if finest:
+                self.cross = ConvNorm(width, config.stem_out, bias=bias)
+        self.align_corners = config.release_layout
+
+    def forward(self, encoded: Tensor, coarser: Tensor | None) -> Tensor:
+        y: Tensor = self.lateral(encoded)
+        if self.up is not None and coarser is not None:
+            # The 1x1 convolution comes before the resize, which it commutes with, at a quarter of the cost.
+            y = y + resize(self.up(coarser), y.shape[-2:], self.align_corners)
+        return F.relu(y, inplace=True)
+
+    def skip(self, encoded: Tensor, decoded: Tensor) -> Tensor:
+        """What the next stage adds to its encoder layer of this scale."""
+        y: Tensor = self.skip_encoded(encoded) + self.skip_decoded(decoded)
+        return y
+
+
+class Stage(nn.Module):
+    """A ResNet encoder from 1/4 to 1/32 and a decoder back to 1/4."""
+
+    def __init__(self, config: NetworkConfig, *, last: bool):
+        super().__init__()
+        layers = []
+        inputs = config.stem_out
+        for i, (count, outputs) in enumerate(zip(config.blocks, config.encoder_channels, strict=True)):
+            blocks = [
+                Residual(outputs if b else inputs, outputs, 2 if i > 0 and b == 0 else 1, config) for b in range(count)
+            ]
+            layers.append(nn.Sequential(*blocks))
+            inputs = outputs
+        self.encoder = nn.ModuleList(layers)
+        self.decoder = nn.ModuleList(  # coarse to fine
+            DecoderUnit(outputs, config, coarsest=i == 3, last_stage=last, finest=i == 0)
+            for i, outputs in reversed(list(enumerate(config.encoder_channels)))
+        )
+
+    def forward(self, x: Tensor, skips: Sequence[Tensor] | None) -> tuple[list[Tensor], list[Tensor]]:
+        """Features of the four encoder layers (fine to coarse) and the four decoder units (coarse to fine)."""
+        encoded = []
+        for i, layer in enumerate(self.encoder):
+            x = layer(x)
+            if skips is not None:
+                x = x + skips[i]
+            encoded.append(x)
+        decoded: list[Tensor] = []
+        for unit, feature in zip(self.units, reversed(encoded), strict=True):
+            decoded.append(unit(feature, decoded[-1] if decoded else None))
+        return encoded, decoded
+
+    @property
+    def units(self) -> list[DecoderUnit]:
+        """The decoder, coarse to fine."""
+        return cast("list[DecoderUnit]", list(self.decoder))
+
+
+class Hourglass(nn.Module):
+    """SMAP's network; see ``NetworkConfig`` for its sizes.
+
+    Input of both methods: ``(B, 3, H, W)`` RGB normalised by ``network.normalise``, H and W multiples of 4 (of 32 for
+    the best alignment of the scales). Maps are ``(H / 4, W / 4)``.
+    """
+
+    def __init__(self, config: NetworkConfig):
+        super().__init__()
+        self.config = config
+        bias, width = config.release_layout, config.stem_channels
+        self.stem = nn.Sequential(
+            *(
+                (ConvNorm(3, width, 7, 2, bias=bias), nn.MaxPool2d(3, 2, 1))
+                if config.release_layout
+                else (ConvNorm(3, width, 3, 2, bias=bias), ConvNorm(width, config.stem_out, 3, 2, bias=bias))
+            )
+        )
+        self.pyramid = nn.ModuleList(Stage(config, last=s + 1 == config.stages) for s in range(config.stages))
+        self.apply(_initialise)
+
+    @property
+    def stages(self) -> list[Stage]:
+        return cast("list[Stage]", list(self.pyramid))
+
+    def raw(self, x: Tensor) -> list[list[RawMaps]]:
+        """Outputs of every stage and scale for the losses: ``[stage][scale]``, scales coarse to fine (1/32 to 1/4).
+
+        Each keeps the size of its scale, so that a coarse pixel covers ``2^k`` x ``2^k`` of the finest exactly; with
+        ``config.release_layout`` all are resized to the finest, as in the authors' release.
+        """
+        scales = []
+        for stage, decoded in zip(self.stages, self._decode(x), strict=True):
+            size = decoded[-1].shape[-2:] if self.config.release_layout else None
+            scales.append([self._heads(unit, y, size) for unit, y in zip(stage.units, decoded, strict=True)])
+        return scales
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Heatmaps, PAFs, limb depths and root depth as fields of ``Maps`` (shapes and units there).
+
+        Computes only the heads these need: the finest ``averaged_scales`` of the last stage for the 2-D maps, whose
+        mean is taken, and the finest alone for the depths.
+        """
+        config, stage = self.config, self.stages[-1]
+        decoded = self._decode(x)[-1]
+        finest, unit = decoded[-1], stage.units[-1]
+        maps_2d = unit.maps_2d(finest)
+        for k in range(2, config.averaged_scales + 1):
+            coarse = stage.units[-k].maps_2d(decoded[-k])
+            maps_2d = maps_2d + resize(coarse, maps_2d.shape[-2:], config.release_layout)
+        heatmaps, pafs = self._split(maps_2d / config.averaged_scales)
+        limb_depths = unit.limb_depths(finest) / config.limb_depth_scale
+        root = unit.root_depth(finest)[:, 0].float()
+        if config.root_depth == "log":
+            root = torch.exp((root - ROOT_LOG_OFFSET) / ROOT_LOG_SCALE)
+        # The network sees people in pixels: on a wider canvas the same person looks nearer by the ratio of the widths.
+        root = root * (x.shape[-1] / config.training_width)
+        return heatmaps, pafs, limb_depths, root
+
+    def _decode(self, x: Tensor) -> list[list[Tensor]]:
+        """Decoder features, ``[stage][scale]``."""
+        if x.dim() != 4 or x.shape[1] != 3 or x.shape[2] % STRIDE or x.shape[3] % STRIDE:
+            raise ValueError(f"batch must be (B, 3, H, W), H and W multiples of {STRIDE}, got {tuple(x.shape)}")
+        x = self.stem(x)
+        skips: list[Tensor] | None = None
+        results = []
+        for i, stage in enumerate(self.stages):
+            encoded, decoded = stage(x, skips)
+            results.append(decoded)
+            if i + 1 < len(self.stages):
+                units = zip(stage.units, reversed(encoded), decoded, strict=True)
+                skips = [unit.skip(e, d) for unit, e, d in units][::-1]
+                x = stage.units[-1].cross(decoded[-1])
+        return results
+
+    def _heads(self, unit: DecoderUnit, y: Tensor, size: Sequence[int] | None) -> RawMaps:
+        maps = [unit.maps_2d(y), unit.limb_depths(y), unit.root_depth(y)]
+        if size is not None:
+            maps = [resize(m, size, self.config.release_layout) for m in maps]
+        return RawMaps(*self._split(maps[0]), maps[1], maps[2][:, 0])
+
+    def _split(self, maps_2d: Tensor) -> tuple[Tensor, Tensor]:
+        joints, limbs = self.config.skeleton.num_joints, self.config.skeleton.num_limbs
+        return maps_2d[:, :joints], maps_2d[:, joints:].unflatten(1, (limbs, 2))
+
+
+def resize(x: Tensor, size: Sequence[int], align_corners: bool) -> Tensor:
+    """Bilinear, or the same tensor when it has this ``(height, width)`` already."""
+    if tuple(x.shape[-2:]) == tuple(size):
+        return x
+    return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=align_corners)
+
+
+def _initialise(module: nn.Module) -> None:
+    """He initialisation; blocks start as identities (last normalisation at zero), heads near zero."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, Residual):
+        nn.init.zeros_(cast(nn.BatchNorm2d, cast(ConvNorm, module.convs[-1]).norm).weight)
+    elif isinstance(module, Head):
+        # Start at empty maps, the target of nearly every pixel. (Module.apply visits children first.)
+        output = module.output
+        if isinstance(output, ConvNorm):
+            nn.init.constant_(cast(nn.BatchNorm2d, output.norm).weight, 0.01)
+        else:
+            nn.init.normal_(cast(nn.Conv2d, output).weight, std=0.001)
