@@ -1,0 +1,90 @@
+"""Pictures from files, arrays, PIL images and tensors: always ``(H, W, 3)`` uint8 RGB afterwards."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_PIXELS = 2**27  # 134 megapixels; more is a mistake or an attack, and would take gigabytes to decode
+# Read when OpenCV is first imported; refuses such a file by its header, before it takes memory.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
+
+import cv2  # noqa: E402
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
+
+
+def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    """The picture in a file, ``(H, W, 3)`` uint8 RGB, turned upright as its EXIF tag says.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is empty, truncated, not a picture, or larger than ``MAX_PIXELS``.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"image must be a file, got {str(path)!r}")
+    data = np.fromfile(path, np.uint8)
+    if not data.size:
+        raise ValueError(f"image file must not be empty, got {str(path)!r}")
+    if _is_truncated(data.tobytes()):
+        raise ValueError(f"image file must be complete, got a truncated one {str(path)!r}")
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        if "pixels" in str(error).lower():
+            raise ValueError(f"image file must have at most {MAX_PIXELS} pixels, got more in {str(path)!r}") from error
+        image = None
+    if image is None:
+        raise ValueError(f"image file must be a complete picture that OpenCV reads, got {str(path)!r}")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _is_truncated(data: bytes) -> bool:
+    """A JPEG or PNG without its end marker: OpenCV fills the missing part with grey and calls it a success."""
+    if data.startswith(b"\x89PNG"):
+        return b"IEND" not in data
+    if not data.startswith(b"\xff\xd8"):
+        return False
+    place = 2
+    # Step over the segments before the scan: an EXIF thumbnail in them has an end marker of its own. Whatever a phone
+    # appends after the picture does no harm.
+    while place + 4 <= len(data) and data[place] == 0xFF and data[place + 1] != 0xDA:
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return b"\xff\xd9" not in data[place:]
+
+
+def to_rgb(image: Any, color: str = "rgb") -> NDArray[np.uint8]:
+    """Whatever ``Estimator.predict`` takes -> ``(H, W, 3)`` uint8 RGB.
+
+    Args:
+        image: a path; a ``(H, W, 3)`` uint8 array; a uint8 tensor ``(3, H, W)`` or ``(H, W, 3)``; a PIL image.
+        color: channel order of an array or tensor, "rgb" or "bgr" (OpenCV's).
+
+    Raises:
+        TypeError: neither of these, or not uint8.
+        ValueError: a shape or ``color`` does not fit; see ``read_image`` for files.
+    """
+    if color not in ("rgb", "bgr"):
+        raise ValueError(f"color must be 'rgb' or 'bgr', got {color!r}")
+    if isinstance(image, (str, os.PathLike)):
+        return read_image(image)
+    if hasattr(image, "convert") and hasattr(image, "getbands"):  # PIL, without importing it
+        return np.asarray(image.convert("RGB"), np.uint8)
+    if hasattr(image, "detach"):
+        image = image.detach().cpu().numpy()
+        if image.ndim == 3 and image.shape[0] == 3 and image.shape[2] != 3:
+            image = image.transpose(1, 2, 0)
+    if not isinstance(image, np.ndarray):
+        raise TypeError(f"image must be a path, an array, a uint8 tensor or a PIL image, got {type(image).__name__}")
+    if image.dtype != np.uint8:
+        raise TypeError(f"image must be uint8, got {image.dtype}")
+    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise ValueError(f"image must be (H, W, 3) with at least one pixel, got {image.shape}")
+    if image.shape[0] * image.shape[1] > MAX_PIXELS:
+        raise ValueError(f"image must have at most {MAX_PIXELS} pixels, got {image.shape}")
+    return np.ascontiguousarray(image[..., ::-1] if color == "bgr" else image)

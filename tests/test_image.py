@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from smap.image import read_image, to_rgb
+
+PICTURE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+
+
+@pytest.fixture
+def picture_file(tmp_path: Path) -> Path:
+    path = tmp_path / "a b ü.png"  # spaces and non-ASCII names are common
+    ok, data = cv2.imencode(".png", PICTURE[..., ::-1])
+    assert ok
+    path.write_bytes(data.tobytes())
+    return path
+
+
+def test_every_kind_of_input_is_the_same_picture(picture_file: Path) -> None:
+    tensor = torch.from_numpy(PICTURE)
+    for image in (picture_file, str(picture_file), PICTURE, tensor, tensor.permute(2, 0, 1)):
+        np.testing.assert_array_equal(to_rgb(image), PICTURE)
+    np.testing.assert_array_equal(to_rgb(PICTURE[..., ::-1], "bgr"), PICTURE)
+    np.testing.assert_array_equal(to_rgb(PICTURE[:, ::-1]), PICTURE[:, ::-1])
+
+
+def test_pil_image() -> None:
+    pil = pytest.importorskip("PIL.Image")
+    np.testing.assert_array_equal(to_rgb(pil.fromarray(PICTURE)), PICTURE)
+
+
+@pytest.mark.parametrize(
+    ("image", "error", "message"),
+    [
+        (PICTURE.astype(np.float32), TypeError, "image must be uint8, got float32"),
+        (PICTURE[..., 0], ValueError, r"image must be \(H, W, 3\)"),
+        (PICTURE[..., :2], ValueError, r"image must be \(H, W, 3\)"),
+        (np.zeros((0, 5, 3), np.uint8), ValueError, "at least one pixel"),
+        (PICTURE[None], ValueError, r"got \(1, 20, 30, 3\)"),
+        (7, TypeError, "got int"),
+        ("missing.jpg", FileNotFoundError, "image must be a file, got 'missing.jpg'"),
+    ],
+)
+def test_bad_input_gives_one_clear_error(image: object, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        to_rgb(image)
+
+
+def test_bad_files(tmp_path: Path, picture_file: Path) -> None:
+    empty, text = tmp_path / "empty.png", tmp_path / "text.jpg"
+    empty.write_bytes(b"")
+    text.write_text("not a picture")
+    jpeg = cv2.imencode(".jpg", cv2.resize(PICTURE, (300, 200)))[1].tobytes()
+    truncated = tmp_path / "truncated.jpg"
+    truncated.write_bytes(jpeg[: len(jpeg) // 2])
+    cut_png = tmp_path / "cut.png"
+    png = cv2.imencode(".png", cv2.resize(PICTURE, (300, 200)))[1].tobytes()
+    cut_png.write_bytes(png[: len(png) // 2])
+    for path in (empty, text, truncated, cut_png):
+        with pytest.raises(ValueError, match=path.name):
+            read_image(path)
+
+
+def test_absurdly_large_file_is_refused_by_its_header(tmp_path: Path) -> None:
+    header = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (60000).to_bytes(4, "big") * 2 + b"\x08\x02\x00\x00\x00"
+    path = tmp_path / "large.png"
+    path.write_bytes(header + b"\x00" * 64)
+    with pytest.raises(ValueError, match=r"large\.png"):
+        read_image(path)
+
+
+def test_bytes_behind_the_picture_do_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "phone.jpg"
+    path.write_bytes(cv2.imencode(".jpg", PICTURE)[1].tobytes() + b"trailer" * 100)
+    assert read_image(path).shape == PICTURE.shape
