@@ -41,4 +41,28 @@ struct Float16 {
   }
 };
 
+/// The element of type T nearest to a float, ties to even, as torch rounds.
+template <class T>
+SMAP_HOST_DEVICE inline T narrow(float value) {
+  return value;
+}
+
+template <>
+SMAP_HOST_DEVICE inline BFloat16 narrow<BFloat16>(float value) {
+  const uint32_t bits = float_to_bits(value);
+  const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+  return BFloat16{static_cast<uint16_t>(value != value ? 0x7fc0u : rounded)};
+}
+
+template <>
+SMAP_HOST_DEVICE inline Float16 narrow<Float16>(float value) {
+  const uint32_t bits = float_to_bits(value), sign = (bits >> 16) & 0x8000u, magnitude = bits & 0x7fffffffu;
+  // Adding half a unit of the last place, shifted to the bottom, rounds numbers below 2^-14 (subnormal in 16 bit).
+  const uint32_t small = float_to_bits(bits_to_float(magnitude) + 0.5f) - 0x3f000000u;
+  const uint32_t normal = (magnitude + 0xfffu + ((magnitude >> 13) & 1u) - 0x38000000u) >> 13;
+  const uint32_t large = magnitude > 0x7f800000u ? 0x7e00u : 0x7c00u;  // NaN, infinity and what rounds to it
+  const uint32_t result = magnitude >= 0x477ff000u ? large : magnitude < 0x38800000u ? small : normal;
+  return Float16{static_cast<uint16_t>(sign | result)};
+}
+
 }  // namespace smap

@@ -1,0 +1,223 @@
+#include "ops/make_targets.h"
+
+#include <cmath>
+#include <cstring>
+#include <tuple>
+#include <vector>
+
+#include "ops/op.h"
+
+namespace smap {
+
+#ifndef SMAP_WITH_CUDA
+namespace {
+
+// On the CPU most of the output is zero: clear it, then visit only the pixels that somebody reaches. The arithmetic of
+// a pixel is the header's; a test holds the two together.
+
+template <class T>
+void clear(const Tensor& t) {
+  std::memset(t.data_ptr(), 0, static_cast<size_t>(t.numel()) * sizeof(T));
+}
+
+template <class T>
+void paint_heatmaps(const MakeHeatmaps<T>& out) {
+  const Crowd& c = out.crowd;
+  const int64_t h = out.heatmaps.size[3], w = out.heatmaps.size[4];
+  std::vector<float> factor(static_cast<size_t>(w));
+  for (int64_t b = 0; b < c.joints.size[0]; ++b) {
+    for (int64_t p = 0; p < c.people(); ++p) {
+      for (int64_t j = 0; j < c.num_joints(); ++j) {
+        if (!c.present(b, p, j)) continue;
+        const float jx = c.joints(b, p, j, 0), jy = c.joints(b, p, j, 1);
+        for (int64_t s = 0; s < c.num_scales(); ++s) {
+          const float sigma = c.scales(s, 0), reach = kHeatReach * sigma;
+          // Compared as floats: a joint may be farther away than an integer holds.
+          const float left = std::fmax(std::ceil(jx - reach), 0.0f), top = std::fmax(std::ceil(jy - reach), 0.0f);
+          const float right = std::fmin(std::floor(jx + reach), static_cast<float>(w - 1));
+          const float bottom = std::fmin(std::floor(jy + reach), static_cast<float>(h - 1));
+          if (!(left <= right && top <= bottom)) continue;
+          const int64_t x0 = static_cast<int64_t>(left), width = static_cast<int64_t>(right) - x0 + 1;
+          for (int64_t x = 0; x < width; ++x) factor[x] = gaussian_factor(static_cast<float>(x0 + x) - jx, sigma);
+          for (int64_t y = static_cast<int64_t>(top); y <= static_cast<int64_t>(bottom); ++y) {
+            const float fy = gaussian_factor(static_cast<float>(y) - jy, sigma);
+            T* row = &out.heatmaps(b, s, j, y, x0);
+            for (int64_t x = 0; x < width; ++x) {
+              const float value = heat(factor[x], fy), before = row[x];
+              row[x] = narrow<T>(value > before ? value : before);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+/// f(y, x) for every pixel within `half_width` of the limb; visits little more than those.
+template <class F>
+void for_each_covered(const LimbTarget& t, float half_width, int64_t h, int64_t w, F&& f) {
+  const float reach = half_width + 1e-3f, end_y = t.y + t.uy * t.length;
+  const float top = std::fmax(std::ceil(std::fmin(t.y, end_y) - reach), 0.0f);
+  const float bottom = std::fmin(std::floor(std::fmax(t.y, end_y) + reach), static_cast<float>(h - 1));
+  if (!(top <= bottom)) return;
+  for (int64_t y = static_cast<int64_t>(top); y <= static_cast<int64_t>(bottom); ++y) {
+    // The part of the limb's axis that comes within reach of this row.
+    float from = 0, to = t.length;
+    if (std::fabs(t.uy) > 1e-4f) {
+      const float a = (static_cast<float>(y) - reach - t.y) / t.uy, c = (static_cast<float>(y) + reach - t.y) / t.uy;
+      from = std::fmax(from, std::fmin(a, c) - 1e-2f);
+      to = std::fmin(to, std::fmax(a, c) + 1e-2f);
+      if (from > to) continue;
+    }
+    const float xa = t.x + t.ux * from, xb = t.x + t.ux * to;
+    const float left = std::fmax(std::ceil(std::fmin(xa, xb) - reach), 0.0f);
+    const float right = std::fmin(std::floor(std::fmax(xa, xb) + reach), static_cast<float>(w - 1));
+    if (!(left <= right)) continue;
+    for (int64_t x = static_cast<int64_t>(left); x <= static_cast<int64_t>(right); ++x) {
+      if (t.covers(static_cast<float>(x), static_cast<float>(y), half_width)) f(y, x);
+    }
+  }
+}
+
+template <class T>
+void paint_limbs(const MakeLimbs<T>& out) {
+  const Crowd& c = out.crowd;
+  const int64_t h = out.limb_depths.size[3], w = out.limb_depths.size[4];
+  std::vector<LimbMean> means(static_cast<size_t>(h * w));
+  std::vector<LimbTarget> limbs;
+  for (int64_t b = 0; b < c.joints.size[0]; ++b) {
+    for (int64_t l = 0; l < c.num_limbs(); ++l) {
+      limbs.clear();
+      for (int64_t p = 0; p < c.people(); ++p) {
+        const LimbTarget t = LimbTarget::of(c, b, p, l);
+        if (t.present) limbs.push_back(t);
+      }
+      for (int64_t s = 0; s < c.num_scales(); ++s) {
+        const float half_width = c.scales(s, 1);
+        for (const LimbTarget& t : limbs) {
+          for_each_covered(t, half_width, h, w, [&](int64_t y, int64_t x) { means[y * w + x].add(t); });
+        }
+        T* paf_x = &out.pafs(b, s, l, 0, 0, 0);
+        T* paf_y = &out.pafs(b, s, l, 1, 0, 0);
+        T* depth = &out.limb_depths(b, s, l, 0, 0);
+        for (const LimbTarget& t : limbs) {
+          for_each_covered(t, half_width, h, w, [&](int64_t y, int64_t x) {
+            LimbMean& mean = means[y * w + x];
+            if (!(mean.weight > 0)) return;  // written for an earlier person
+            paf_x[y * w + x] = narrow<T>(mean.paf_x());
+            paf_y[y * w + x] = narrow<T>(mean.paf_y());
+            depth[y * w + x] = narrow<T>(mean.depth());
+            mean = LimbMean{};
+          });
+        }
+      }
+    }
+  }
+}
+
+void paint_roots(const MakeRoots& out) {
+  const Crowd& c = out.crowd;
+  const int64_t h = out.root_depth.size[1], w = out.root_depth.size[2];
+  for (int64_t b = 0; b < c.joints.size[0]; ++b) {
+    for (int64_t p = 0; p < c.people(); ++p) {
+      const RootTarget t = RootTarget::of(c, b, p);
+      if (!t.present) continue;
+      for (int64_t y = t.y - kRootReach; y <= t.y + kRootReach; ++y) {
+        for (int64_t x = t.x - kRootReach; x <= t.x + kRootReach; ++x) {
+          if (y >= 0 && y < h && x >= 0 && x < w) out((b * h + y) * w + x);
+        }
+      }
+    }
+  }
+}
+
+void check_content(const Crowd& c) {
+  for (int64_t l = 0; l < c.num_limbs(); ++l) {
+    for (int64_t end = 0; end < 2; ++end) {
+      const int64_t joint = c.limbs(l, end);
+      check(joint >= 0 && joint < c.num_joints(), "limbs", "name joints of the people", joint);
+    }
+  }
+  for (int64_t s = 0; s < c.num_scales(); ++s) {
+    check(c.scales(s, 0) > 0 && c.scales(s, 1) > 0, "scales", "be positive",
+          std::to_string(c.scales(s, 0)) + ", " + std::to_string(c.scales(s, 1)));
+  }
+}
+
+}  // namespace
+#endif
+
+template <class T>
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> make_targets_as(const Crowd& crowd, const Tensor& like, int64_t h,
+                                                                   int64_t w) {
+  const int64_t batch = crowd.joints.size[0], joints = crowd.num_joints(), limbs = crowd.num_limbs();
+  const int64_t scales = crowd.num_scales();
+  Tensor heatmaps = empty(like, {batch, scales, joints, h, w}, kScalarType<T>);
+  Tensor pafs = empty(like, {batch, scales, limbs, 2, h, w}, kScalarType<T>);
+  Tensor limb_depths = empty(like, {batch, scales, limbs, h, w}, kScalarType<T>);
+  Tensor root_depth = empty(like, {batch, h, w}, ScalarType::Float);
+  Tensor root_weight = empty(like, {batch, h, w}, ScalarType::Float);
+  const MakeHeatmaps<T> make_heatmaps{crowd, view<T>(heatmaps, "heatmaps", {-1, -1, -1, -1, -1})};
+  const MakeLimbs<T> make_limbs{crowd, view<T>(pafs, "pafs", {-1, -1, -1, -1, -1, -1}),
+                                view<T>(limb_depths, "limb_depths", {-1, -1, -1, -1, -1})};
+  const MakeRoots make_roots{crowd, view<float>(root_depth, "root_depth", {-1, -1, -1}),
+                             view<float>(root_weight, "root_weight", {-1, -1, -1})};
+#ifdef SMAP_WITH_CUDA
+  run(make_heatmaps, batch * joints * h * w, like);
+  run(make_limbs, batch * limbs * h * w, like);
+  run(make_roots, batch * h * w, like);
+#else
+  clear<T>(heatmaps);
+  clear<T>(pafs);
+  clear<T>(limb_depths);
+  clear<float>(root_depth);
+  clear<float>(root_weight);
+  if (h > 0 && w > 0) {
+    paint_heatmaps(make_heatmaps);
+    paint_limbs(make_limbs);
+    paint_roots(make_roots);
+  }
+#endif
+  return {heatmaps, pafs, limb_depths, root_depth, root_weight};
+}
+
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> make_targets(const Tensor& joints, const Tensor& depths,
+                                                                const Tensor& visibility, const Tensor& depth_scale,
+                                                                const Tensor& limbs, const Tensor& scales,
+                                                                int64_t height, int64_t width, ScalarType dtype) {
+  check_same_device(depths, "depths", joints);
+  check_same_device(visibility, "visibility", joints);
+  check_same_device(depth_scale, "depth_scale", joints);
+  check_same_device(limbs, "limbs", joints);
+  check_same_device(scales, "scales", joints);
+  Crowd crowd;
+  crowd.joints = view<const float>(joints, "joints", {-1, -1, -1, 2});
+  const int64_t batch = crowd.joints.size[0], people = crowd.people(), joint_count = crowd.num_joints();
+  crowd.depths = view<const float>(depths, "depths", {batch, people, joint_count});
+  crowd.visibility = view<const uint8_t>(visibility, "visibility", {batch, people, joint_count});
+  crowd.depth_scale = view<const float>(depth_scale, "depth_scale", {batch});
+  crowd.limbs = view<const int64_t>(limbs, "limbs", {-1, 2});
+  crowd.scales = view<const float>(scales, "scales", {-1, 2});
+  check(height >= 0, "height", "be 0 or more", height);
+  check(width >= 0, "width", "be 0 or more", width);
+#ifndef SMAP_WITH_CUDA
+  check_content(crowd);  // a GPU would have to be waited for; there, limbs of joints that do not exist make no target
+#endif
+  switch (dtype) {
+    case ScalarType::Float:
+      return make_targets_as<float>(crowd, joints, height, width);
+    case ScalarType::Half:
+      return make_targets_as<Float16>(crowd, joints, height, width);
+    case ScalarType::BFloat16:
+      return make_targets_as<BFloat16>(crowd, joints, height, width);
+    default:
+      check(false, "dtype", "be float32, float16 or bfloat16", dtype_name(dtype));
+      throw;
+  }
+}
+
+}  // namespace smap
+
+SMAP_REGISTER(make_targets,
+              "(Tensor joints, Tensor depths, Tensor visibility, Tensor depth_scale, Tensor limbs, Tensor scales, "
+              "int height, int width, ScalarType dtype) -> (Tensor, Tensor, Tensor, Tensor, Tensor)")
