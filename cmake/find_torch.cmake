@@ -3,11 +3,21 @@
 find_package(Python REQUIRED COMPONENTS Interpreter)
 set(SMAP_FIND_TORCH
     "import importlib.util as u, os, sys; sys.path[:0] = [p for p in sys.argv[1:] if p]\ns = u.find_spec('torch')\nprint(os.path.dirname(s.origin) if s and s.origin else '', end='')")
-# Python_SITEARCH names the environment's packages when the build itself runs isolated in another one.
-execute_process(COMMAND ${Python_EXECUTABLE} -c "${SMAP_FIND_TORCH}" "${Python_SITEARCH}" "${SKBUILD_PLATLIB_DIR}"
-                OUTPUT_VARIABLE SMAP_TORCH_DIR ERROR_QUIET)
+# Python_SITEARCH names the environment's packages when the build itself runs isolated in another one. pip isolates
+# through PYTHONPATH: -E shows what lies behind it (system packages of a virtual environment, .pth files).
+foreach(flag -B -E)
+  if(NOT EXISTS "${SMAP_TORCH_DIR}/include")
+    execute_process(COMMAND ${Python_EXECUTABLE} ${flag} -c "${SMAP_FIND_TORCH}" "${Python_SITEARCH}" "${SKBUILD_PLATLIB_DIR}"
+                    OUTPUT_VARIABLE SMAP_TORCH_DIR ERROR_QUIET)
+  endif()
+endforeach()
 if(NOT EXISTS "${SMAP_TORCH_DIR}/include/torch/csrc/stable/library.h")
-  message(FATAL_ERROR "smap needs torch >= 2.11 in this environment to build, got '${SMAP_TORCH_DIR}': run `pip install 'torch>=2.11'` first, then `pip install .` again")
+  set(SMAP_TORCH_GOT "none")
+  if(SMAP_TORCH_DIR)
+    set(SMAP_TORCH_GOT "an older one in ${SMAP_TORCH_DIR}")
+  endif()
+  # The leading space keeps CMake from breaking the line.
+  message(FATAL_ERROR " smap needs torch >= 2.11 in this environment to build, got ${SMAP_TORCH_GOT}: run `pip install 'torch>=2.11'`, then `pip install .` again")
 endif()
 message(STATUS "torch: ${SMAP_TORCH_DIR}")
 
