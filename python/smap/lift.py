@@ -1,0 +1,226 @@
+"""From 2-D detections and depth maps to people in the camera frame (paper Sec. 3.3, Eq. 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .camera import Camera
+from .letterbox import Letterbox
+from .maps import Maps
+from .ops import back_project, read_limb_depths
+from .people import People
+from .skeleton import Skeleton
+
+if TYPE_CHECKING:
+    from .decode import Detections
+    from .network import RefineNet
+
+
+class Views(NamedTuple):
+    """Where each image of a batch lies on its map and how it was photographed, as tensors that ops take.
+
+    Args:
+        frames: ``(B, 4)`` float32 scale, offset_x, offset_y with ``map_xy = image_xy * scale + offset``, and the metres
+            per unit of normalised depth (Eq. 1).
+        cameras: ``(B, 4)`` float32 fx, fy, cx, cy in image pixels.
+    """
+
+    frames: Tensor
+    cameras: Tensor
+
+    @classmethod
+    def of(cls, letterboxes: Sequence[Letterbox], cameras: Sequence[Camera], device: torch.device | str) -> Views:
+        if len(letterboxes) != len(cameras):
+            raise ValueError(f"cameras must be one per image = {len(letterboxes)}, got {len(cameras)}")
+        frames = [
+            (*box.map_affine, box.depth_factor(camera.fx)) for box, camera in zip(letterboxes, cameras, strict=True)
+        ]
+        intrinsics = [(c.fx, c.fy, c.cx, c.cy) for c in cameras]
+        return cls(
+            torch.tensor(frames, dtype=torch.float32, device=device).reshape(-1, 4),
+            torch.tensor(intrinsics, dtype=torch.float32, device=device).reshape(-1, 4),
+        )
+
+
+class Lifted(NamedTuple):
+    """People as padded tensors; rows from ``count`` on and joints that were not found are NaN (score 0).
+
+    Args:
+        joints_3d: ``(B, P, J, 3)`` float32 metres in the camera frame.
+        joints_2d: ``(B, P, J, 2)`` float32 image pixels.
+        scores: ``(B, P, J)`` float32 heights of the peaks.
+    """
+
+    joints_3d: Tensor
+    joints_2d: Tensor
+    scores: Tensor
+
+
+class Tree(NamedTuple):
+    """A skeleton as tensors.
+
+    Args:
+        limbs: ``(L, 2)`` int64 parent and child.
+        paths: ``(J, L)`` float32, 1 where the limb lies between the root and the joint.
+        order: ``(J,)`` int64 joints from the root outwards: the first one found is what a person hangs on.
+    """
+
+    limbs: Tensor
+    paths: Tensor
+    order: Tensor
+
+
+@lru_cache(maxsize=32)
+def tree_of(skeleton: Skeleton, device: torch.device) -> Tree:
+    paths = torch.zeros(skeleton.num_joints, skeleton.num_limbs)
+    for limb, (parent, child) in enumerate(skeleton.limbs):
+        paths[child] = paths[parent]
+        paths[child, limb] = 1
+    order = [skeleton.root, *(child for _, child in skeleton.limbs)]
+    limbs = torch.tensor(skeleton.limbs, dtype=torch.int64).reshape(-1, 2)
+    return Tree(limbs.to(device), paths.to(device), torch.tensor(order, device=device))
+
+
+def lift_tensors(
+    limb_depths: Tensor,
+    peak_xy: Tensor,
+    peak_score: Tensor,
+    people: Tensor,
+    root_depths: Tensor,
+    views: Views,
+    skeleton: Skeleton,
+    *,
+    stride: int = 4,
+    child_alone: bool = True,
+) -> Lifted:
+    """``lift`` on tensors: no host synchronisation, any batch size, traceable by ``torch.export``.
+
+    Args:
+        limb_depths: ``(B, L, h, w)`` metres.
+        peak_xy: ``(B, J, K, 2)`` map pixels.
+        peak_score: ``(B, J, K)``.
+        people: ``(B, P, J)`` int64 peak index, -1 none.
+        root_depths: ``(B, P)`` normalised depth (Eq. 1) of each person's root or, when it was not found, of the first
+            found joint from the root outwards.
+        views: frames and cameras of the batch.
+        stride: input pixels per map pixel.
+        child_alone: see ``read_limb_depths``; the release has False.
+    """
+    tree = tree_of(skeleton, limb_depths.device)
+    found = people >= 0
+    index = people.clamp(min=0).transpose(1, 2)  # (B, J, P)
+    map_xy = peak_xy.gather(2, index[..., None].expand(-1, -1, -1, 2)).transpose(1, 2)
+    scores = torch.where(found, peak_score.gather(2, index).transpose(1, 2), 0.0)
+
+    relative = read_limb_depths(limb_depths, peak_xy, people, tree.limbs, stride, child_alone=child_alone)
+    # An explicit sum, not a matrix product: the same on every device whatever its matrix units round to.
+    relative = (relative[:, :, None] * tree.paths).sum(-1)
+    # Without a visible root, the depth read from the maps is that of the joint the person hangs on.
+    anchor = tree.order[found[:, :, tree.order].int().argmax(-1, keepdim=True)]
+    relative = relative - relative.gather(-1, anchor)
+    depth = (root_depths.float() * views.frames[:, 3:])[..., None] + relative
+    depth = torch.where(found, depth, torch.nan)
+
+    image_xy = (map_xy - views.frames[:, None, None, 1:3]) / views.frames[:, None, None, :1]
+    joints_2d = torch.where(found[..., None], image_xy, torch.nan)
+    points = back_project(joints_2d.flatten(1, 2), depth.flatten(1, 2), views.cameras)
+    return Lifted(points.unflatten(1, people.shape[1:]), joints_2d, scores)
+
+
+def lift(
+    maps: Maps,
+    detections: Detections,
+    letterbox: Letterbox | Sequence[Letterbox],
+    camera: Camera | Sequence[Camera],
+    *,
+    child_alone: bool = True,
+) -> list[People]:
+    """Turn 2-D detections into people in the camera frame (paper Sec. 3.3, Eq. 3).
+
+    The depth of a joint is that of the root plus the limb depths between them. A half body hangs on its joint nearest
+    to the root in the tree, whose depth the root-depth map holds too.
+
+    Args:
+        maps: read for limb depths; all images of the batch.
+        detections: of the same batch.
+        letterbox: one, or one per image.
+        camera: one, or one per image.
+        child_alone: see ``read_limb_depths``.
+
+    Returns:
+        People of each image, near to far; joints that were not found are NaN and ``detected`` is False.
+
+    Raises:
+        ValueError: numbers of images differ.
+    """
+    batch = len(maps)
+    letterboxes = [letterbox] * batch if isinstance(letterbox, Letterbox) else list(letterbox)
+    cameras = [camera] * batch if isinstance(camera, Camera) else list(camera)
+    if not len(letterboxes) == len(cameras) == batch == len(detections.count):
+        raise ValueError(
+            f"maps, detections, letterboxes and cameras must be of as many images, "
+            f"got {batch}, {len(detections.count)}, {len(letterboxes)} and {len(cameras)}"
+        )
+    if batch == 0:
+        return []
+    counts = detections.count.tolist()
+    most = max(counts)
+    lifted = lift_tensors(
+        maps.limb_depths,
+        detections.peaks.xy,
+        detections.peaks.score,
+        detections.people[:, :most],
+        detections.root_depths[:, :most],
+        Views.of(letterboxes, cameras, maps.limb_depths.device),
+        maps.skeleton,
+        stride=letterboxes[0].stride,
+        child_alone=child_alone,
+    )
+    return to_people(lifted, counts, cameras, maps.skeleton)
+
+
+@torch.no_grad()
+def refine(refiner: RefineNet, lifted: Lifted, views: Views, input_size: tuple[int, int], stride: int = 4) -> Lifted:
+    """Correct and complete lifted people (paper Sec. 3.3, RefineNet).
+
+    Joints that were found keep their image position and get the refined depth; the others get the refined position and
+    its projection as image position, and keep score 0.
+
+    Args:
+        input_size: ``(width, height)`` of the network's input that the refiner was trained for.
+        stride: input pixels per map pixel.
+    """
+    people = lifted.scores.shape[:2]
+    found = lifted.scores > 0
+    map_xy = lifted.joints_2d * views.frames[:, None, None, :1] + views.frames[:, None, None, 1:3]
+    input_xy = (map_xy + 0.5) * stride - 0.5
+    refined = refiner.refine(
+        input_xy.flatten(0, 1), lifted.joints_3d.flatten(0, 1), found.flatten(0, 1), input_size[0]
+    ).unflatten(0, people)
+    focal, centre = views.cameras[:, None, None, :2], views.cameras[:, None, None, 2:]
+    projected = refined[..., :2] / refined[..., 2:] * focal + centre
+    joints_2d = torch.where(found[..., None], lifted.joints_2d, projected)
+    points = back_project(joints_2d.flatten(1, 2), refined[..., 2].flatten(1, 2), views.cameras)
+    return Lifted(points.unflatten(1, people[1:] + found.shape[2:]), joints_2d, lifted.scores)
+
+
+def to_people(lifted: Lifted, counts: Sequence[int], cameras: Sequence[Camera], skeleton: Skeleton) -> list[People]:
+    """Padded tensors on any device -> one ``People`` per image, without the padding."""
+    joints_3d, joints_2d, scores = (t.detach().cpu().numpy() for t in lifted)
+    return [
+        People(
+            joints_3d[b, :count],
+            joints_2d[b, :count],
+            scores[b, :count].clip(0, 1),
+            scores[b, :count] > 0,
+            None,
+            skeleton,
+            camera,
+        )
+        for b, (count, camera) in enumerate(zip(counts, cameras, strict=True))
+    ]

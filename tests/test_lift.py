@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from smap import SMAP15, Camera, Letterbox
+from smap.lift import Lifted, Views, lift_tensors, refine, to_people, tree_of
+
+BOX = Letterbox.fit(1280, 720, (416, 256))
+CAMERA = Camera(1100, 1120, 640, 350)
+
+
+def one_person(seed: int) -> tuple[np.ndarray, tuple[torch.Tensor, ...]]:
+    """A person in the camera frame and the maps and peaks that describe exactly that person."""
+    rng = np.random.default_rng(seed)
+    width, height = BOX.map_size
+    image_xy = np.stack([rng.uniform(0, BOX.width - 1, 15), rng.uniform(0, BOX.height - 1, 15)], -1)
+    points = CAMERA.back_project(image_xy, rng.uniform(2, 9, 15))
+    limb_depths = torch.zeros(1, 14, height, width)
+    for limb, (parent, child) in enumerate(SMAP15.limbs):
+        limb_depths[0, limb] = float(points[child, 2] - points[parent, 2])
+    xy = torch.from_numpy(BOX.image_to_map(image_xy)).float().reshape(1, 15, 1, 2)
+    return points, (limb_depths, xy, torch.full((1, 15, 1), 0.9))
+
+
+def views() -> Views:
+    return Views.of([BOX], [CAMERA], "cpu")
+
+
+def lift_one(inputs: tuple[torch.Tensor, ...], people: torch.Tensor, anchor_depth: float) -> Lifted:
+    root_depths = torch.full((1, people.shape[1]), anchor_depth / BOX.depth_factor(CAMERA.fx))
+    return lift_tensors(*inputs, people, root_depths, views(), SMAP15)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_a_person_comes_back_in_metres(seed: int) -> None:
+    points, inputs = one_person(seed)
+    lifted = lift_one(inputs, torch.zeros(1, 1, 15, dtype=torch.int64), points[SMAP15.root, 2])
+    np.testing.assert_allclose(lifted.joints_3d[0, 0].numpy(), points, atol=2e-4)
+    np.testing.assert_allclose(lifted.joints_2d[0, 0].numpy(), CAMERA.project(points), atol=2e-3)
+
+
+@given(st.integers(0, 2**32 - 1), st.sets(st.integers(0, 14), min_size=1))
+@settings(max_examples=60)
+def test_a_half_body_hangs_on_its_joint_nearest_to_the_root(seed: int, found: set[int]) -> None:
+    """Whole limbs below the anchor keep their depth; joints that were not found are NaN."""
+    points, inputs = one_person(seed)
+    people = torch.full((1, 1, 15), -1)
+    people[0, 0, sorted(found)] = 0
+    anchor = next(j for j in tree_of(SMAP15, torch.device("cpu")).order.tolist() if j in found)
+    lifted = lift_one(inputs, people, points[anchor, 2])
+    depth = lifted.joints_3d[0, 0, :, 2].numpy()
+    assert set(np.flatnonzero(np.isfinite(depth))) == found
+    assert depth[anchor] == pytest.approx(points[anchor, 2], abs=1e-4)
+    for parent, child in SMAP15.limbs:
+        if parent in found and child in found:
+            expected = points[child, 2] - points[parent, 2]
+            assert depth[child] - depth[parent] == pytest.approx(expected, abs=1e-4)
+
+
+def test_people_without_the_padding() -> None:
+    points, inputs = one_person(3)
+    people = torch.full((1, 4, 15), -1)
+    people[0, 0] = 0
+    result = to_people(lift_one(inputs, people, points[SMAP15.root, 2]), [1], [CAMERA], SMAP15)[0]
+    assert len(result) == 1
+    assert result.detected.all()
+    assert result.camera == CAMERA
+    np.testing.assert_allclose(result.joints_3d[0], points, atol=2e-4)
+
+
+def test_no_people_is_an_empty_result() -> None:
+    _, inputs = one_person(4)
+    lifted = lift_one(inputs, torch.zeros(1, 0, 15, dtype=torch.int64), 1.0)
+    assert len(to_people(lifted, [0], [CAMERA], SMAP15)[0]) == 0
+
+
+class Shift(torch.nn.Module):
+    """A refiner that completes every joint at a known place."""
+
+    def refine(self, input_xy: torch.Tensor, joints_3d: torch.Tensor, found: torch.Tensor, width: int) -> torch.Tensor:
+        assert width == 416
+        inside = input_xy[found]
+        np.testing.assert_allclose(inside.numpy(), self.expected[found[0].numpy()], atol=2e-3)
+        return torch.where(found[..., None], joints_3d + 0.1, torch.tensor([0.5, -0.25, 4.0]))
+
+
+def test_refined_joints_keep_their_image_position_and_others_are_completed() -> None:
+    points, inputs = one_person(5)
+    people = torch.zeros(1, 1, 15, dtype=torch.int64)
+    people[0, 0, 5] = -1
+    lifted = lift_one(inputs, people, points[SMAP15.root, 2])
+    refiner = Shift()
+    refiner.expected = BOX.image_to_input(CAMERA.project(points))
+    refined = refine(refiner, lifted, views(), BOX.input_size)
+    seen = np.arange(15) != 5
+    np.testing.assert_allclose(refined.joints_2d[0, 0, seen].numpy(), lifted.joints_2d[0, 0, seen].numpy())
+    np.testing.assert_allclose(refined.joints_3d[0, 0, seen, 2].numpy(), points[seen, 2] + 0.1, atol=1e-3)
+    np.testing.assert_allclose(refined.joints_3d[0, 0, 5].numpy(), [0.5, -0.25, 4.0], atol=1e-5)
+    np.testing.assert_allclose(
+        refined.joints_2d[0, 0, 5].numpy(), CAMERA.project(np.array([0.5, -0.25, 4.0])), atol=1e-3
+    )
+    assert refined.scores[0, 0, 5] == 0
+
+
+def test_one_camera_per_image() -> None:
+    with pytest.raises(ValueError, match="cameras must be one per image = 1, got 2"):
+        Views.of([BOX], [CAMERA, CAMERA], "cpu")
