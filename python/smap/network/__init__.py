@@ -3,6 +3,8 @@
 from .config import STRIDE, NetworkConfig
 from .hourglass import ROOT_LOG_OFFSET, ROOT_LOG_SCALE, Hourglass, RawMaps
 from .normalise import IMAGE_MEAN, IMAGE_STD, normalise
+from .refine import RefineNet, RefinerConfig
+from .weights import convert, load_network, load_refiner, read_notes, save_network, save_refiner
 
 __all__ = [
     "IMAGE_MEAN",
@@ -13,5 +15,13 @@ __all__ = [
     "Hourglass",
     "NetworkConfig",
     "RawMaps",
+    "RefineNet",
+    "RefinerConfig",
+    "convert",
+    "load_network",
+    "load_refiner",
     "normalise",
+    "read_notes",
+    "save_network",
+    "save_refiner",
 ]

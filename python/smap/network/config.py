@@ -63,6 +63,8 @@ class NetworkConfig:
         for name in ("stages", "decoder_channels", "stem_channels", "training_width"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.stages * sum(self.blocks) > 1000:  # a damaged file, which would take hours to build
+            raise ValueError(f"stages and blocks must make at most 1000 blocks, got {self.stages} x {self.blocks}")
         for name, choices in (
             ("block", ("basic", "bottleneck")),
             ("averaged_scales", (1, 2, 3, 4)),

@@ -1,0 +1,135 @@
+"""RefineNet: completes and corrects a person's joints (paper Sec. 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ..skeleton import SMAP15, Skeleton
+
+FEATURES_PER_JOINT = 5  # x, y of the image; X, Y, Z of the camera frame
+
+
+@dataclass(frozen=True)
+class RefinerConfig:
+    """Settings of ``RefineNet``.
+
+    Args:
+        skeleton: names the joints.
+        hidden: widths of the layers before the last.
+        anchor: the joint that positions are relative to. "root": the skeleton's root, so people without it cannot be
+            refined (the authors' weights); "nearest": the found joint nearest to the root in the tree.
+
+    Raises:
+        ValueError: a value is out of its range.
+    """
+
+    skeleton: Skeleton = SMAP15
+    hidden: tuple[int, ...] = (160, 256, 256, 128)
+    anchor: Literal["root", "nearest"] = "nearest"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden", tuple(int(width) for width in self.hidden))
+        if not self.hidden or min(self.hidden) < 1:
+            raise ValueError(f"hidden must be positive widths, at least one, got {self.hidden}")
+        if self.anchor not in ("root", "nearest"):
+            raise ValueError(f"anchor must be 'root' or 'nearest', got {self.anchor!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types; ``from_dict`` inverts."""
+        return {"skeleton": self.skeleton.to_dict(), "hidden": list(self.hidden), "anchor": self.anchor}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> RefinerConfig:
+        """Raises: ValueError when a field is unknown or does not fit; missing fields take their defaults."""
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise ValueError(f"refiner configuration must have known fields only, got {sorted(unknown)}")
+        values = dict(values)
+        if "skeleton" in values:
+            values["skeleton"] = Skeleton.from_dict(values["skeleton"])
+        return cls(**values)
+
+
+class RefineNet(nn.Module):
+    """Linear layers with batch normalisation and ReLU between them; see ``refine`` for use, ``features`` to train."""
+
+    def __init__(self, config: RefinerConfig):
+        super().__init__()
+        self.config = config
+        joints = config.skeleton.num_joints
+        widths = (joints * FEATURES_PER_JOINT, *config.hidden)
+        self.layers = nn.Sequential(
+            *(
+                nn.Sequential(nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU(inplace=True))
+                for inputs, outputs in pairwise(widths)
+            )
+        )
+        self.output = nn.Linear(widths[-1], joints * 3)
+        order = [config.skeleton.root]
+        if config.anchor == "nearest":
+            depth = {config.skeleton.root: 0}
+            for parent, child in config.skeleton.limbs:
+                depth[child] = depth[parent] + 1
+            order = sorted(depth, key=lambda joint: depth[joint])  # stable: limbs' order within a level
+        self._anchor_order = order
+
+    def forward(self, features: Tensor) -> Tensor:
+        """``(P, J, 5)`` of ``features`` -> ``(P, J, 3)`` metres relative to the anchor."""
+        positions: Tensor = self.output(self.layers(features.flatten(1))).unflatten(1, (-1, 3))
+        return positions
+
+    def anchors(self, found: Tensor) -> tuple[Tensor, Tensor]:
+        """``(P, J)`` bool -> anchor joint of each person ``(P,)`` int64, and whether it was found ``(P,)`` bool."""
+        order = torch.tensor(self._anchor_order, device=found.device)
+        usable = found[:, order]
+        return order[usable.int().argmax(1)], usable.any(1)  # argmax of 0 and 1: the first found
+
+    def features(self, input_xy: Tensor, joints_3d: Tensor, found: Tensor, input_width: int) -> Tensor:
+        """The network's input, ``(P, J, 5)`` float32: x, y, X, Y, Z of each joint relative to the anchor joint, the
+        anchor's own row absolute, joints that were not found zero.
+
+        Pixels count from the canvas' outer corner in units of its width, ``(x + 0.5) / input_width``, so weights hold
+        for canvases of every size; lengths are metres.
+        """
+        absolute = torch.cat([(input_xy.float() + 0.5) / input_width, joints_3d.float()], -1)
+        anchor, usable = self.anchors(found)
+        people = torch.arange(len(found), device=found.device)
+        features: Tensor = absolute - absolute[people, anchor][:, None]
+        features[people, anchor] = absolute[people, anchor]
+        return features.masked_fill(~(found & usable[:, None])[..., None], 0)
+
+    @torch.no_grad()
+    def refine(self, input_xy: Tensor, joints_3d: Tensor, found: Tensor, input_width: int) -> Tensor:
+        """Complete and correct people.
+
+        Args:
+            input_xy: ``(P, J, 2)`` network-input pixels.
+            joints_3d: ``(P, J, 3)`` metres in the camera frame.
+            found: ``(P, J)`` bool; positions of other joints are ignored and may be NaN.
+            input_width: of the network's input, pixels.
+
+        Returns:
+            ``(P, J, 3)`` float32 metres: every joint replaced except the anchor, as in the authors' release. A person
+            without an anchor (see ``RefinerConfig.anchor``) is returned as it came.
+        """
+        joints = self.config.skeleton.num_joints
+        people = len(found)
+        for name, value, shape in (
+            ("input_xy", input_xy, (people, joints, 2)),
+            ("joints_3d", joints_3d, (people, joints, 3)),
+            ("found", found, (people, joints)),
+        ):
+            if tuple(value.shape) != shape:
+                raise ValueError(f"{name} must be {shape}, got {tuple(value.shape)}")
+        anchor, usable = self.anchors(found)
+        rows = torch.arange(people, device=found.device)
+        origin = joints_3d.float()[rows, anchor][:, None]
+        refined = self(self.features(input_xy, joints_3d, found, input_width)) + origin
+        refined[rows, anchor] = origin[:, 0]
+        return torch.where(usable[:, None, None], refined, joints_3d.float())

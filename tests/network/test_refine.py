@@ -1,0 +1,120 @@
+"""RefineNet: what it reads, what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from smap.network import RefineNet, RefinerConfig
+from smap.skeleton import SMAP15, Skeleton
+
+from .test_hourglass import HAND
+
+
+def refiner(**settings) -> RefineNet:
+    torch.manual_seed(5)
+    return RefineNet(RefinerConfig(**settings)).eval()
+
+
+def people(count: int, joints: int = 15) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(count)
+    joints_3d = torch.randn(count, joints, 3, generator=generator) * 0.3
+    joints_3d[..., 2] += 4
+    input_xy = joints_3d[..., :2] / joints_3d[..., 2:] * 400 + 200
+    return input_xy, joints_3d, torch.rand(count, joints, generator=generator) < 0.7
+
+
+def test_features_are_relative_to_the_anchor():
+    input_xy, joints_3d, found = people(3)
+    found[:, :3] = torch.tensor([[True, True, True], [True, True, False], [False, False, False]])
+    found[2, 3:] = False
+    net = refiner()
+    anchor, usable = net.anchors(found)
+    assert anchor[:2].tolist() == [2, 0]  # pelvis, else neck
+    assert usable.tolist() == [True, True, False]
+    features = net.features(input_xy, joints_3d, found, 400)
+    torch.testing.assert_close(features[0, 0, 2:], joints_3d[0, 0] - joints_3d[0, 2])
+    torch.testing.assert_close(features[0, 0, :2], (input_xy[0, 0] - input_xy[0, 2]) / 400)
+    torch.testing.assert_close(features[1, 0], torch.cat([(input_xy[1, 0] + 0.5) / 400, joints_3d[1, 0]]))
+    assert (features[~found] == 0).all()
+    assert (features[2] == 0).all()
+
+
+def test_refine_keeps_the_anchor_and_people_without_one():
+    input_xy, joints_3d, found = people(6)
+    found[:, 2] = torch.tensor([True, True, True, False, False, True])
+    joints_3d[~found] = torch.nan
+    input_xy[~found] = torch.nan
+    out = refiner(anchor="root").refine(input_xy, joints_3d, found, 416)
+    with_root = found[:, 2]
+    assert torch.isfinite(out[with_root]).all()
+    assert torch.equal(out[with_root, 2], joints_3d[with_root, 2])
+    assert torch.equal(out[~with_root].nan_to_num(9), joints_3d[~with_root].nan_to_num(9))
+    completed = refiner(anchor="nearest").refine(input_xy, joints_3d, found, 416)
+    assert torch.isfinite(completed).all()
+
+
+def test_people_do_not_touch_each_other():
+    input_xy, joints_3d, found = people(5)
+    found[:, 2] = True
+    net = refiner()
+    together = net.refine(input_xy, joints_3d, found, 416)
+    alone = net.refine(input_xy[3:4], joints_3d[3:4], found[3:4], 416)
+    torch.testing.assert_close(together[3:4], alone)
+
+
+def test_canvas_size_does_not_matter():
+    """The same view on a canvas twice as large: same features, so the same people."""
+    input_xy, joints_3d, found = people(4)
+    found[:, 2] = True
+    net = refiner()
+    larger = (input_xy + 0.5) * 2 - 0.5
+    torch.testing.assert_close(
+        net.refine(input_xy, joints_3d, found, 416), net.refine(larger, joints_3d, found, 832), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_nobody():
+    net = refiner()
+    assert net.refine(
+        torch.zeros(0, 15, 2), torch.zeros(0, 15, 3), torch.zeros(0, 15, dtype=torch.bool), 416
+    ).shape == (
+        0,
+        15,
+        3,
+    )
+
+
+def test_other_skeletons_and_training():
+    net = RefineNet(RefinerConfig(skeleton=HAND, hidden=(8,))).train()
+    input_xy, joints_3d, found = people(4, 3)
+    out = net(net.features(input_xy, joints_3d, found, 416))
+    assert out.shape == (4, 3, 3)
+    out.square().sum().backward()
+    assert all(p.grad is not None for p in net.parameters())
+
+
+def test_paper_size():
+    assert sum(p.numel() for p in refiner().parameters()) == 159_469
+
+
+def test_refuses():
+    net = refiner()
+    input_xy, joints_3d, found = people(2)
+    with pytest.raises(ValueError, match=r"joints_3d must be \(2, 15, 3\), got \(2, 15, 2\)"):
+        net.refine(input_xy, joints_3d[..., :2], found, 416)
+    with pytest.raises(ValueError, match="hidden must"):
+        RefinerConfig(hidden=())
+    with pytest.raises(ValueError, match="anchor must"):
+        RefinerConfig(anchor="pelvis")
+    with pytest.raises(ValueError, match="known fields only"):
+        RefinerConfig.from_dict({"depth": 1})
+
+
+@pytest.mark.parametrize("skeleton", [SMAP15, HAND])
+def test_config_survives_json(skeleton: Skeleton):
+    config = replace(RefinerConfig(), skeleton=skeleton, hidden=(3, 4), anchor="root")
+    assert RefinerConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
