@@ -30,6 +30,14 @@ class Person:
         """``(3,)`` metres: the root joint, or NaN when it has no position."""
         return np.asarray(self.joints_3d[self.skeleton.root], np.float32)
 
+    @property
+    def depth(self) -> float:
+        """Metres to the root, or to the first joint down the tree that has a position; infinite without any."""
+        order = [self.skeleton.root, *(child for _, child in self.skeleton.limbs)]
+        depths = self.joints_3d[order, 2]
+        known = depths[np.isfinite(depths)]
+        return float(known[0]) if len(known) else float("inf")
+
     def __repr__(self) -> str:
         x, y, z = self.root
         return f"Person({int(self.detected.sum())}/{len(self.detected)} joints, root at ({x:.2f}, {y:.2f}, {z:.2f}) m)"
