@@ -1,0 +1,4 @@
+#include "ops/loop.cuh"
+#include "ops/shade.h"
+
+SMAP_CUDA_LOOP(smap::Shade)

@@ -1,0 +1,209 @@
+"""What scenes are made of: avatars, poses, backgrounds. ``Pack`` reads them, ``BuiltinPack`` makes them up."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+F32 = NDArray[np.float32]
+U8 = NDArray[np.uint8]
+Split = Literal["train", "val"]
+
+# The bones that every avatar has; each parent is listed before its children.
+BONES = (
+    "Hips",
+    "Spine",
+    "Spine1",
+    "Spine2",
+    "Neck",
+    "Head",
+    "LeftShoulder",
+    "LeftArm",
+    "LeftForeArm",
+    "LeftHand",
+    "RightShoulder",
+    "RightArm",
+    "RightForeArm",
+    "RightHand",
+    "LeftUpLeg",
+    "LeftLeg",
+    "LeftFoot",
+    "LeftToeBase",
+    "RightUpLeg",
+    "RightLeg",
+    "RightFoot",
+    "RightToeBase",
+)
+PARENTS = (-1, 0, 1, 2, 3, 4, 3, 6, 7, 8, 3, 10, 11, 12, 0, 14, 15, 16, 0, 18, 19, 20)
+
+# Regions of a body texture (its fourth channel), each with a colour transform of its own.
+TORSO, HEAD, HANDS, ARMS, LEGS, FEET, SKIN, OTHER = range(8)
+
+VALIDATION_SHARE = 0.12
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """A skinned mesh in the T-pose: Y up, facing +Z, metres.
+
+    Args:
+        vertices: ``(3, V)`` float32.
+        normals: ``(3, V)`` float32 unit, outward.
+        weights: ``(22, V)`` float32, columns sum to 1.
+        first_uv, first_triangle, triangle_count: the mesh's rows of the pack's ``uv`` and ``triangles``.
+        texture: row of the pack's ``textures``.
+        flags: ``MeshFlag`` bits.
+    """
+
+    vertices: F32
+    normals: F32
+    weights: F32
+    first_uv: int
+    first_triangle: int
+    triangle_count: int
+    texture: int
+    flags: int
+
+
+@dataclass(frozen=True)
+class Avatar:
+    """A person to be posed.
+
+    Args:
+        name: unique in the pack.
+        joints: ``(22, 3)`` float32, bones of ``BONES`` in the T-pose, metres.
+        head_top: ``(3,)`` float32, T-pose.
+        meshes: body first, then hair and other attachments.
+        skin: ``(3,)`` float32 RGB of the bare skin, display values in [0, 1].
+        region_colours: ``(8, 3)`` float32 mean RGB of each region of the texture.
+    """
+
+    name: str
+    joints: F32
+    head_top: F32
+    meshes: tuple[Mesh, ...]
+    skin: F32
+    region_colours: F32
+
+
+@dataclass(frozen=True)
+class Panorama:
+    """Surroundings: x right, y down, z towards the centre of the picture.
+
+    Args:
+        image: ``(H, 2 H, 3)`` uint8 RGB, equirectangular.
+        radiance: ``(9, 3)`` float32 spherical-harmonics coefficients (order as ``ops.shade``).
+        key: ``(3,)`` float32 unit vector towards the main light.
+    """
+
+    image: U8
+    radiance: F32
+    key: F32
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What all pictures of a pack share on the renderer's side: see ``ops.rasterize`` for the layouts."""
+
+    uv: Tensor
+    triangles: Tensor
+    texels: Tensor
+    textures: Tensor
+
+
+class Assets(Protocol):
+    """What ``sample_scene`` and ``render_scene`` need of a pack. Indices are stable; ``split`` None means all."""
+
+    @property
+    def geometry(self) -> Geometry: ...
+    def avatars(self, split: Split | None = None) -> NDArray[np.int64]: ...
+    def avatar(self, index: int) -> Avatar: ...
+    def poses(self, split: Split | None = None) -> NDArray[np.int64]: ...
+    def rotations(self, pose: int) -> F32:
+        """``(22, 3, 3)`` global rotation of every bone relative to the T-pose."""
+        ...
+
+    def stills(self, split: Split | None = None) -> NDArray[np.int64]: ...
+    def still(self, index: int) -> U8: ...
+    def panoramas(self, split: Split | None = None) -> NDArray[np.int64]: ...
+    def panorama(self, index: int) -> Panorama: ...
+    def cutouts(self, split: Split | None = None) -> NDArray[np.int64]:
+        """Rows of ``geometry.textures`` that hold objects cut out of stills; ``cutout`` fills them in."""
+        ...
+
+    def cutout(self, texture: int) -> None: ...
+
+
+def held_out(groups: Sequence[str], share: float = VALIDATION_SHARE) -> NDArray[np.bool_]:
+    """Which items belong to validation, by whole groups: the ``share`` of groups (at least one) with the lowest CRC.
+
+    A group's side depends on the other groups only through the cut: adding items to a group moves nobody.
+    """
+    names = sorted(set(groups), key=lambda name: (zlib.crc32(name.encode()), name))
+    if len(names) < 2:
+        return np.zeros(len(groups), np.bool_)
+    chosen = set(names[: max(1, round(share * len(names)))])
+    return np.array([group in chosen for group in groups], np.bool_)
+
+
+def vertex_normals(vertices: F32, triangles: NDArray[np.int32], weld: NDArray[np.int64] | None = None) -> F32:
+    """``(V, 3)`` unit normals, area weighted; vertices with one ``weld`` number share theirs (seams of the texture)."""
+    corners = vertices[triangles]
+    face = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    index = triangles if weld is None else weld[triangles]
+    normals = np.stack(
+        [np.bincount(index.ravel(), np.repeat(face[:, c], 3), minlength=len(vertices)) for c in range(3)], -1
+    )
+    if weld is not None:
+        normals = normals[weld]
+    return np.asarray(normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-12), np.float32)
+
+
+def rotations_of(quaternions: NDArray[np.floating]) -> F32:
+    """``(..., 4)`` quaternions x y z w of any length -> ``(..., 3, 3)``."""
+    x, y, z, w = np.moveaxis(quaternions / np.linalg.norm(quaternions, axis=-1, keepdims=True), -1, 0)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.asarray(np.stack([np.stack(row, -1) for row in rows], -2), np.float32)
+
+
+class TexturePool:
+    """Square RGBA textures with mipmaps in one array, as ``ops.rasterize`` reads them; pages are taken when filled."""
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        levels = [max(1, int(size).bit_length() - 2) for size in sizes]
+        lengths = [sum(4 * (size >> k) ** 2 for k in range(count)) for size, count in zip(sizes, levels, strict=True)]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        self._texels = np.empty(int(offsets[-1]), np.uint8)
+        self._table = np.stack([offsets[:-1], np.asarray(sizes), np.asarray(levels)], -1).astype(np.int64)
+        self._filled = np.zeros(len(sizes), np.bool_)
+        self.texels = torch.from_numpy(self._texels)
+        self.table = torch.from_numpy(self._table)
+
+    def filled(self, row: int) -> bool:
+        return bool(self._filled[row])
+
+    def fill(self, row: int, rgb: U8, fourth: U8, *, average_fourth: bool) -> None:
+        """Store a texture and its mipmaps; the fourth channel is averaged (alpha) or picked (region numbers)."""
+        offset, size, levels = (int(x) for x in self._table[row])
+        how = cv2.INTER_AREA if average_fourth else cv2.INTER_NEAREST
+        for level in range(levels):
+            side = size >> level
+            rgb = np.asarray(cv2.resize(rgb, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+            alpha = np.asarray(cv2.resize(fourth, (side, side), interpolation=how), np.uint8)
+            target = self._texels[offset : offset + 4 * side * side].reshape(side, side, 4)
+            target[..., :3] = rgb
+            target[..., 3] = alpha
+            offset += 4 * side * side
+        self._filled[row] = True

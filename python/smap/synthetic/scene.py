@@ -1,0 +1,350 @@
+"""Random scenes: who stands where, seen by which camera, in which light. Rendering is in ``render``."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..camera import Camera
+from .assets import F32, Assets, Split
+from .body import joints_of, pose_bones, stretches
+from .wardrobe import dress
+
+World = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SceneConfig:
+    """What scenes look like. Lengths in metres, angles in degrees; pairs are (least, most); shares are probabilities.
+
+    Args:
+        width, height: of the full picture, pixels.
+        split: which people, motion clips and backgrounds to use; None for all.
+        people: number of people placed.
+        empty_share: pictures without people.
+        depth: of the root in the camera frame.
+        fov: horizontal field of view of the full picture.
+        camera_height: above the ground.
+        max_roll: camera roll.
+        pair_share: people placed ``pair_distance`` from another one, half of them turned to each other.
+        child_share, child_scale: children's share and their size relative to the adult avatar.
+        build_sd: standard deviation of adults' uniform scale.
+        lift_share: people who do not stand on the ground.
+        clutter_share: pictures with objects in front of people.
+        window: ``(width, height)`` of the part of the full picture that is rendered, or None for all of it. The camera
+            keeps the focal length and gets a shifted centre; ``Sample.extra["full_size"]`` keeps w for Eq. 1.
+        window_focus: share of windows around a person; the others lie anywhere.
+        supersample: samples per pixel along each axis, 1 to 4.
+        degrade: camera effects (blur, noise, JPEG, ...): 0 none, 1 as intended.
+    """
+
+    width: int = 416
+    height: int = 256
+    split: Split | None = "train"
+    people: tuple[int, int] = (1, 8)
+    empty_share: float = 0.06
+    depth: tuple[float, float] = (1.2, 12.0)
+    fov: tuple[float, float] = (35.0, 95.0)
+    camera_height: tuple[float, float] = (0.3, 4.0)
+    max_roll: float = 8.0
+    pair_share: float = 0.35
+    pair_distance: tuple[float, float] = (0.35, 0.7)
+    child_share: float = 0.15
+    child_scale: tuple[float, float] = (0.55, 0.8)
+    build_sd: float = 0.04
+    lift_share: float = 0.03
+    clutter_share: float = 0.35
+    window: tuple[int, int] | None = None
+    window_focus: float = 0.72
+    supersample: int = 2
+    degrade: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("width", "height"):
+            if getattr(self, name) < 16:
+                raise ValueError(f"{name} must be at least 16, got {getattr(self, name)}")
+        for name in ("people", "depth", "fov", "camera_height", "pair_distance", "child_scale"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(f"{name} must be (least, most), both positive, got {(low, high)}")
+        if self.fov[1] >= 170:
+            raise ValueError(f"fov must stay below 170 degrees, got {self.fov}")
+        for name in ("empty_share", "pair_share", "child_share", "lift_share", "clutter_share", "window_focus"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
+        if self.window is not None:
+            w, h = self.window
+            if not (16 <= w <= self.width and 16 <= h <= self.height):
+                raise ValueError(f"window must fit into {self.width} x {self.height} pixels, got {self.window}")
+        if not 1 <= self.supersample <= 4:
+            raise ValueError(f"supersample must be 1 to 4, got {self.supersample}")
+        if self.split not in (None, "train", "val"):
+            raise ValueError(f"split must be 'train', 'val' or None, got {self.split!r}")
+
+
+@dataclass(frozen=True)
+class View:
+    """The camera in the world (Y up, ground at 0, camera above the origin looking along -Z).
+
+    Args:
+        camera: intrinsics of the full picture.
+        rotation: ``(3, 3)`` world to camera frame.
+        height: above the ground, metres.
+    """
+
+    camera: Camera
+    rotation: World
+    height: float
+
+    def to_camera(self, points: NDArray[np.floating]) -> World:
+        return np.asarray((points - np.array([0.0, self.height, 0.0])) @ self.rotation.T, np.float64)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """One person of a scene, standing at ``ground`` once rendered.
+
+    Args:
+        avatar: index in the pack.
+        transforms: ``(22, 3, 3)`` float32 world rotation of each bone times its stretch.
+        ground: ``(2,)`` world x and z of the first bone.
+        lift: lowest vertex above the ground, metres.
+        materials: one ``(8, 3, 4)`` colour transform per mesh of the avatar.
+    """
+
+    avatar: int
+    transforms: F32
+    ground: World
+    lift: float
+    materials: tuple[F32, ...]
+
+
+@dataclass(frozen=True)
+class Object:
+    """A box or card: unit mesh scaled by ``size``, turned by ``yaw``, standing at ``base``."""
+
+    kind: Literal["box", "card"]
+    texture: int
+    size: World
+    yaw: float
+    base: World
+    material: F32
+
+
+@dataclass(frozen=True)
+class Light:
+    """Where light comes from; ``panorama`` None: a made-up sky."""
+
+    panorama: int | None
+    yaw: float
+    level: float
+    key_share: float
+    tint: World
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All of a picture but its pixels. ``window`` is x0, y0, width, height in the full picture."""
+
+    view: View
+    people: tuple[Placed, ...]
+    objects: tuple[Object, ...]
+    background: Literal["still", "panorama", "room"]
+    light: Light
+    window: tuple[int, int, int, int]
+    seed: int
+
+
+# People per picture, before clipping to the configured range.
+_COUNT_WEIGHTS = np.array([0.18, 0.24, 0.2, 0.14, 0.1, 0.06, 0.04, 0.04])
+_ROOT_HEIGHT = 0.9
+_JOINT_CLEARANCE = 0.11  # metres between joints of different people
+_ATTEMPTS = 12
+
+
+def sample_scene(pack: Assets, config: SceneConfig, rng: np.random.Generator) -> Scene:
+    """Draw a scene. The same generator state gives the same scene."""
+    focal = config.width / 2 / math.tan(math.radians(rng.uniform(*config.fov)) / 2)
+    camera = Camera(focal, focal, (config.width - 1) / 2, (config.height - 1) / 2)
+    height = _camera_height(config, rng)
+    low, high = config.depth
+    anchor = math.exp(rng.uniform(math.log(low * 1.1), math.log(high * 0.95)))
+    # The anchor's root lands in the middle part of the picture, lower when it is near: faces matter more than feet.
+    row = rng.uniform(-0.25, 0.35 + 0.25 * (anchor < 3)) * config.height
+    pitch = math.atan2(height - _ROOT_HEIGHT, anchor) - math.atan(row / focal)
+    roll = math.radians(float(np.clip(rng.normal(0, config.max_roll / 3), -config.max_roll, config.max_roll)))
+    view = View(camera, _rotation(pitch, roll), height)
+
+    people: list[Placed] = []
+    if rng.random() >= config.empty_share:
+        weights = _COUNT_WEIGHTS[: config.people[1]].copy()
+        weights[: config.people[0] - 1] = 0
+        count = int(rng.choice(len(weights), p=weights / weights.sum())) + 1 if weights.any() else config.people[0]
+        people = _place_people(pack, config, view, anchor, count, rng)
+    objects = _place_objects(pack, config, view, people, rng)
+    panoramas = pack.panoramas(config.split)
+    kinds: list[Literal["still", "panorama", "room"]] = ["still", "room"]
+    shares = [0.55, 0.3]
+    if len(panoramas) and abs(pitch) < 0.6:
+        kinds.append("panorama")
+        shares.append(0.15)
+    background = kinds[int(rng.choice(len(kinds), p=np.array(shares) / sum(shares)))]
+    light = Light(
+        int(rng.choice(panoramas)) if len(panoramas) else None,
+        rng.uniform(0, 2 * math.pi),
+        rng.uniform(0.6, 1.25),
+        rng.uniform(0, 0.6) * (rng.random() < 0.7),
+        1 + rng.normal(0, 0.05, 3),
+    )
+    window = _window(config, view, people, rng)
+    return Scene(view, tuple(people), tuple(objects), background, light, window, int(rng.integers(2**62)))
+
+
+def _camera_height(config: SceneConfig, rng: np.random.Generator) -> float:
+    low, high = config.camera_height
+    # Mostly held by hand, sometimes on the floor or under a ceiling.
+    band = [(1.0, 1.9), (low, 1.0), (1.9, high)][int(rng.choice(3, p=[0.66, 0.14, 0.2]))]
+    return float(np.clip(rng.uniform(*band), low, high))
+
+
+def _rotation(pitch: float, roll: float) -> World:
+    """World to camera, ``pitch`` radians downwards, rows right, down, forward."""
+    forward = np.array([0.0, -math.sin(pitch), -math.cos(pitch)])
+    down = np.array([0.0, -math.cos(pitch), math.sin(pitch)])
+    right = np.array([1.0, 0.0, 0.0])
+    c, s = math.cos(roll), math.sin(roll)
+    return np.stack([c * right + s * down, c * down - s * right, forward])
+
+
+def yaw_matrix(angle: float) -> F32:
+    """Rotation about Y."""
+    c, s = math.cos(angle), math.sin(angle)
+    return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]], np.float32)
+
+
+def _place_people(
+    pack: Assets, config: SceneConfig, view: View, anchor: float, count: int, rng: np.random.Generator
+) -> list[Placed]:
+    avatars, poses = pack.avatars(config.split), pack.poses(config.split)
+    people: list[Placed] = []
+    taken: list[World] = []  # world joints
+    headings: list[float] = []
+    for index in range(count):
+        for _ in range(_ATTEMPTS):
+            partner = int(rng.integers(len(people))) if people and rng.random() < config.pair_share else None
+            yaw = rng.uniform(0, 2 * math.pi)
+            if partner is None:
+                ground = _free_spot(config, view, anchor, index, rng)
+            else:
+                direction = rng.uniform(0, 2 * math.pi)
+                offset = np.array([math.sin(direction), math.cos(direction)])
+                ground = people[partner].ground + rng.uniform(*config.pair_distance) * offset
+                if rng.random() < 0.5:  # facing the partner: avatars look along +Z
+                    yaw = direction + math.pi + rng.normal(0, 0.3)
+            root = view.to_camera(np.array([ground[0], _ROOT_HEIGHT, ground[1]]))
+            if not config.depth[0] <= root[2] <= config.depth[1]:
+                continue
+            x, y = view.camera.project(root)
+            if not (-0.1 < x / config.width < 1.1 and -0.35 < y / config.height < 1.45):
+                continue
+            if any(np.hypot(*(ground - other.ground)) < config.pair_distance[0] for other in people):
+                continue
+            avatar_index = int(rng.choice(avatars))
+            avatar = pack.avatar(avatar_index)
+            build = stretches(avatar.joints, *_build(config, rng))
+            turned = yaw_matrix(yaw) @ pack.rotations(int(rng.choice(poses)))
+            transforms = np.asarray(turned @ build, np.float32)
+            positions = pose_bones(avatar.joints, transforms)
+            positions[:, 1] -= positions[:, 1].min() - 0.03
+            positions[:, [0, 2]] += ground
+            joints = joints_of(positions, transforms, avatar.joints, avatar.head_top).astype(np.float64)
+            gap = min((np.linalg.norm(joints[:, None] - other[None], axis=-1).min() for other in taken), default=1.0)
+            if gap < _JOINT_CLEARANCE:
+                continue
+            lift = rng.uniform(0, 0.5) if rng.random() < config.lift_share else 0.0
+            people.append(Placed(avatar_index, transforms, ground, lift, dress(avatar, rng)))
+            taken.append(joints)
+            headings.append(yaw)
+            break
+    return people
+
+
+def _free_spot(config: SceneConfig, view: View, anchor: float, index: int, rng: np.random.Generator) -> World:
+    """A place on the ground whose root is seen, near the anchor's distance more often than not."""
+    low, high = config.depth
+    if index == 0:
+        distance = anchor
+    elif rng.random() < 0.5:
+        distance = anchor * rng.uniform(0.75, 1.4)
+    else:
+        distance = math.exp(rng.uniform(math.log(low), math.log(high)))
+    column = rng.uniform(0.12, 0.88) if index == 0 else rng.uniform(-0.08, 1.08)
+    lateral = (column - 0.5) * config.width / view.camera.fx * distance
+    return np.array([lateral, -distance])
+
+
+def _build(config: SceneConfig, rng: np.random.Generator) -> tuple[F32, F32]:
+    """Scales of the 22 bones along and across themselves: size, limb proportions and girth."""
+    child = rng.random() < config.child_share
+    size = rng.uniform(*config.child_scale) if child else float(np.clip(rng.normal(0.98, config.build_sd), 0.85, 1.12))
+    along, across = np.full(22, size, np.float32), np.full(22, size, np.float32)
+    arms, legs, trunk = rng.normal(1, 0.03, 3)
+    girth = float(np.clip(rng.normal(1, 0.06), 0.85, 1.2))
+    along[1:5] *= trunk
+    along[[7, 8, 11, 12]] *= arms
+    along[[14, 15, 18, 19]] *= legs
+    across[[1, 2, 3, 7, 8, 11, 12, 14, 15, 18, 19]] *= girth
+    if child:
+        along[5] *= rng.uniform(1.05, 1.3)  # children's heads are large for their size
+    return along, across
+
+
+def _place_objects(
+    pack: Assets, config: SceneConfig, view: View, people: list[Placed], rng: np.random.Generator
+) -> list[Object]:
+    cutouts = pack.cutouts(config.split)
+    if not len(cutouts) or rng.random() >= config.clutter_share:
+        return []
+    objects = []
+    for _ in range(int(rng.integers(1, 4))):
+        if people:
+            target = people[int(rng.integers(len(people)))].ground
+            base = target * rng.uniform(0.45, 0.9) + rng.normal(0, 0.25, 2)
+        else:
+            base = np.array([rng.uniform(-2, 2), -rng.uniform(1.5, 8)])
+        if base[1] > -0.9:
+            continue
+        size = np.array([rng.uniform(0.25, 1.3), rng.uniform(0.2, 1.3), rng.uniform(0.25, 0.9)])
+        material = np.zeros((8, 3, 4), np.float32)
+        material[:, [0, 1, 2], [0, 1, 2]] = rng.uniform(0.6, 1.2) * (1 + rng.normal(0, 0.08, 3))
+        objects.append(
+            Object(
+                "box" if rng.random() < 0.45 else "card",
+                int(rng.choice(cutouts)),
+                size,
+                rng.uniform(-0.8, 0.8),
+                np.array([base[0], rng.uniform(0, 1.0) if rng.random() < 0.15 else 0.0, base[1]]),
+                material,
+            )
+        )
+    return objects
+
+
+def _window(
+    config: SceneConfig, view: View, people: list[Placed], rng: np.random.Generator
+) -> tuple[int, int, int, int]:
+    if config.window is None:
+        return 0, 0, config.width, config.height
+    w, h = config.window
+    x, y = rng.uniform(0, config.width), rng.uniform(0, config.height)
+    if people and rng.random() < config.window_focus:
+        ground = people[int(rng.integers(len(people)))].ground
+        root = view.to_camera(np.array([ground[0], _ROOT_HEIGHT + rng.uniform(-0.3, 0.5), ground[1]]))
+        x, y = view.camera.project(root) + rng.normal(0, 0.15, 2) * (w, h)
+    left = int(np.clip(round(x - w / 2), 0, config.width - w))
+    top = int(np.clip(round(y - h / 2), 0, config.height - h))
+    return left, top, w, h

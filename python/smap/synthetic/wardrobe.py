@@ -1,0 +1,69 @@
+"""Clothes, skin and hair of other colours: a colour transform for each region of an avatar's textures."""
+
+from __future__ import annotations
+
+import colorsys
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .assets import ARMS, F32, FEET, HANDS, HEAD, LEGS, SKIN, TORSO, Avatar
+
+_LUMA = np.array([0.299, 0.587, 0.114])
+_HAIR = np.array(
+    [[0.09, 0.07, 0.06], [0.2, 0.13, 0.08], [0.36, 0.22, 0.12], [0.6, 0.45, 0.25], [0.45, 0.2, 0.1], [0.6, 0.6, 0.6]]
+)
+
+
+def dress(avatar: Avatar, rng: np.random.Generator) -> tuple[F32, ...]:
+    """One ``(8, 3, 4)`` float32 colour transform per mesh of the avatar: random clothes, skin tone and hair."""
+    body = np.zeros((8, 3, 4), np.float32)
+    body[:, [0, 1, 2], [0, 1, 2]] = 1
+    tone = np.zeros((3, 4))
+    tone[[0, 1, 2], [0, 1, 2]] = rng.uniform(0.8, 1.12) * (1 + rng.normal(0, 0.03, 3))
+    top = _garment(avatar, TORSO, rng)
+    body[TORSO] = top
+    body[ARMS] = top if rng.random() < 0.8 else _garment(avatar, ARMS, rng)
+    body[LEGS] = _garment(avatar, LEGS, rng)
+    body[FEET] = _garment(avatar, FEET, rng)
+    for region, share in ((ARMS, 0.22), (LEGS, 0.12), (TORSO, 0.04), (FEET, 0.08)):
+        if rng.random() < share:
+            body[region] = _towards(avatar.region_colours[region], tone[:, :3] @ avatar.skin, 0.5)
+    for region in (HEAD, HANDS, SKIN):
+        body[region] = tone
+    hair = np.zeros((8, 3, 4), np.float32)
+    colour = _HAIR[rng.integers(len(_HAIR))] * rng.uniform(0.7, 1.3)
+    # Hair textures are dark grey strands: scale them to the colour, with a floor so that they do not stay black.
+    hair[:] = np.concatenate([np.outer(colour, _LUMA) * 2.2, colour[:, None] * 0.45], -1)
+    return (body, *[hair] * (len(avatar.meshes) - 1))
+
+
+def _garment(avatar: Avatar, region: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """As it is, another hue, or another colour with the cloth's folds kept."""
+    kind = rng.random()
+    if kind < 0.25:
+        out = np.zeros((3, 4))
+        out[[0, 1, 2], [0, 1, 2]] = rng.uniform(0.8, 1.25)
+        return out
+    if kind < 0.5:
+        return _hue_turn(rng.uniform(0, 2 * math.pi), rng.uniform(0.5, 1.4), rng.uniform(0.75, 1.3))
+    saturation = rng.beta(1.2, 2.2)
+    colour = np.array(colorsys.hsv_to_rgb(rng.random(), saturation, rng.uniform(0.06, 0.98)))
+    return _towards(avatar.region_colours[region], colour, rng.uniform(0.6, 1.1))
+
+
+def _towards(mean: NDArray[np.floating], colour: NDArray[np.floating], contrast: float) -> NDArray[np.float64]:
+    """Take a region whose mean colour is ``mean`` to ``colour``; its brightness detail scales by ``contrast``."""
+    level = max(float(_LUMA @ mean), 0.04)
+    detail = np.outer(colour, _LUMA) * min(contrast / level, 3.0)
+    return np.concatenate([detail, (colour - detail @ mean)[:, None]], -1)
+
+
+def _hue_turn(angle: float, saturation: float, gain: float) -> NDArray[np.float64]:
+    """Rotation about the grey axis, then saturation and brightness."""
+    c, s = math.cos(angle), math.sin(angle)
+    third, root = 1 / 3, math.sqrt(1 / 3)
+    turn = c * np.eye(3) + (1 - c) * third + s * root * np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]])
+    matrix = gain * (saturation * turn + (1 - saturation) * np.full((3, 3), third))
+    return np.concatenate([matrix, np.zeros((3, 1))], -1)
