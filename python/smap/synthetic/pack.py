@@ -357,7 +357,9 @@ def smooth_regions(regions: U8, size: int) -> U8:
     """The region map at another size, its ragged borders (which follow triangles) straightened."""
     wide = np.asarray(cv2.resize(regions, (size, size), interpolation=cv2.INTER_NEAREST), np.uint8)
     share = [cv2.GaussianBlur((wide == k).astype(np.float32), (0, 0), size * 0.016) for k in range(FEET + 1)]
-    return np.where(wide <= FEET, np.argmax(np.stack(share), 0), OTHER).astype(np.uint8)
+    stack = np.stack(share)
+    # Gaps between islands join the nearest island: samples on a seam fall into them.
+    return np.where((wide <= FEET) | (stack.max(0) > 0.1), np.argmax(stack, 0), OTHER).astype(np.uint8)
 
 
 def find_skin(rgb: U8, regions: U8) -> tuple[U8, F32, F32]:

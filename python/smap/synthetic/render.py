@@ -22,9 +22,10 @@ from .objects import BOX_TRIANGLES, BOX_UV, BOX_VERTICES, CARD_TRIANGLES, CARD_V
 from .scene import Object, Placed, Scene, SceneConfig, sample_scene, yaw_matrix
 
 _NEAR = 0.1  # metres: triangles that reach nearer are not drawn
-# A joint counts as visible when its own body's surface lies at most this far in front of it, metres.
-_COVER = np.full(SMAP15.num_joints, 0.10)
-_COVER[[SMAP15.joints.index(name) for name in ("pelvis", "neck", "left_hip", "right_hip")]] = 0.16
+# A joint counts as visible when its own body's surface lies at most this far in front of it, metres: flesh and clothes
+# of an adult at that joint, less than what another limb in front of it adds.
+_COVER_OF = {"pelvis": 0.2, "neck": 0.16, "hip": 0.18, "shoulder": 0.14, "wrist": 0.08}
+_COVER = np.array([_COVER_OF.get(name.split("_")[-1], 0.1) for name in SMAP15.joints])
 
 
 @dataclass
