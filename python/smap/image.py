@@ -44,6 +44,11 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
+def encode_png(image: NDArray[np.uint8]) -> bytes:
+    """``(H, W, 3)`` uint8 RGB -> the bytes of a PNG file."""
+    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
 def _is_truncated(data: bytes) -> bool:
     """A JPEG or PNG without its end marker: OpenCV fills the missing part with grey and calls it a success."""
     if data.startswith(b"\x89PNG"):
