@@ -20,6 +20,11 @@ SMAP_HOST_DEVICE inline uint32_t float_to_bits(float value) {
   return bits;
 }
 
+/// Neither NaN nor infinite, without the maths library.
+SMAP_HOST_DEVICE inline bool is_finite(float value) {
+  return value - value == 0.0f;
+}
+
 /// bfloat16: the upper half of a float.
 struct BFloat16 {
   uint16_t bits;

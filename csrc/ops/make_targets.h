@@ -35,10 +35,6 @@ SMAP_HOST_DEVICE inline float heat(float fx, float fy) {
   return value < kSmallestHeat ? 0.0f : value;
 }
 
-SMAP_HOST_DEVICE inline bool is_finite(float x) {
-  return x - x == 0;
-}
-
 /// Everyone in a batch.
 struct Crowd {
   View<const float, 4> joints;        // (B, P, J, 2) map pixels

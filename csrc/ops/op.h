@@ -16,6 +16,7 @@
 #include <type_traits>
 
 #include "core/half.h"
+#include "core/map_view.h"
 #include "core/view.h"
 
 namespace smap {
@@ -119,6 +120,25 @@ View<T, N> view(const Tensor& t, const char* what, const int64_t (&shape)[N]) {
     v.stride[d] = t.stride(d);
   }
   return v;
+}
+
+/// `t` as a map of rank N of any map type, any strides; otherwise as `view`.
+template <size_t N>
+MapView<N> map_view(const Tensor& t, const char* what, const int64_t (&shape)[N]) {
+  return with_map_type(t, what, [&](auto element) {
+    using T = decltype(element);
+    const View<const T, N> v = view<const T>(t, what, shape);
+    MapView<N> map;
+    map.data = v.data;
+    map.type = std::is_same_v<T, float>     ? Element::kFloat32
+               : std::is_same_v<T, Float16> ? Element::kFloat16
+                                            : Element::kBFloat16;
+    for (size_t d = 0; d < N; ++d) {
+      map.size[d] = v.size[d];
+      map.stride[d] = v.stride[d];
+    }
+    return map;
+  });
 }
 
 /// An uninitialised contiguous tensor on the device of `like`.

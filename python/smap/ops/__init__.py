@@ -1,7 +1,18 @@
 """The compiled ops, one module each: wrapper, fake, gradient and a slow ``reference()`` that says what is meant."""
 
+from .associate import associate
 from .back_project import back_project
+from .find_peaks import find_peaks
 from .make_targets import Targets, make_targets
 from .read_limb_depths import read_limb_depths
+from .score_limbs import score_limbs
 
-__all__ = ["Targets", "back_project", "make_targets", "read_limb_depths"]
+__all__ = [
+    "Targets",
+    "associate",
+    "back_project",
+    "find_peaks",
+    "make_targets",
+    "read_limb_depths",
+    "score_limbs",
+]

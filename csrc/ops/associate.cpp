@@ -1,0 +1,66 @@
+#include "ops/associate.h"
+
+#include <string>
+#include <tuple>
+
+#include "ops/op.h"
+
+namespace smap {
+
+std::tuple<Tensor, Tensor, Tensor> associate(const Tensor& pafs, const Tensor& limb_depths, const Tensor& root_depth,
+                                             const Tensor& xy, const Tensor& score, const Tensor& count,
+                                             const Tensor& limbs, const Tensor& lengths, std::string mode,
+                                             int64_t max_people, int64_t min_joints, bool half_bodies,
+                                             double length_slack, double scale, double sample_threshold,
+                                             double counted_share, bool official) {
+  for (const Tensor* t : {&limb_depths, &root_depth, &xy, &score, &count, &limbs, &lengths})
+    check_same_device(*t, "every tensor", pafs);
+  check(max_people >= 1, "max_people", "be at least 1", max_people);
+  Associate body;
+  body.pafs = map_view(pafs, "pafs", {-1, -1, 2, -1, -1});
+  const int64_t batch = body.pafs.size[0], limbs_count = body.pafs.size[1];
+  const int64_t h = body.pafs.size[3], w = body.pafs.size[4];
+  body.limb_depths = map_view(limb_depths, "limb_depths", {batch, limbs_count, h, w});
+  body.root_depth = map_view(root_depth, "root_depth", {batch, -1, -1});
+  body.xy = view<const float>(xy, "xy", {batch, -1, -1, 2});
+  const int64_t joints = body.xy.size[1], capacity = body.xy.size[2];
+  body.score = view<const float>(score, "score", {batch, joints, capacity});
+  body.count = view<const int64_t>(count, "count", {batch, joints});
+  body.limbs = view<const int64_t>(limbs, "limbs", {limbs_count, 3});
+  body.lengths = view<const double>(lengths, "lengths", {limbs_count});
+  check(joints >= 1, "xy", "have at least one joint", "none");
+  const bool empty_map = (limbs_count > 0 && h * w == 0) || body.root_depth.size[1] * body.root_depth.size[2] == 0;
+  check(batch == 0 || !empty_map, "maps", "have at least one pixel", "an empty map");
+  body.options.mode = mode == "paf" ? Association::kPaf : Association::kDepthAware;
+  check(mode == "paf" || mode == "depth-aware", "mode", "be paf or depth-aware", mode);
+  body.options.limb = {static_cast<float>(scale), static_cast<float>(sample_threshold),
+                       static_cast<float>(counted_share), official};
+  body.options.length_slack = length_slack;
+  body.options.half_bodies = half_bodies;
+  body.options.min_joints = min_joints;
+  Tensor people = empty(pafs, {batch, max_people, joints}, ScalarType::Long);
+  Tensor people_count = empty(pafs, {batch}, ScalarType::Long);
+  Tensor root_depths = empty(pafs, {batch, max_people}, ScalarType::Float);
+  body.people = view<int64_t>(people, "people", {batch, max_people, joints});
+  body.people_count = view<int64_t>(people_count, "people_count", {batch});
+  body.root_depths = view<float>(root_depths, "root_depths", {batch, max_people});
+#ifdef SMAP_WITH_CUDA
+  const int64_t words = Associate::workspace_size(body.options.mode, capacity);
+  Tensor workspace = empty(pafs, {batch, words}, ScalarType::Int);
+  Tensor status = empty(pafs, {batch}, ScalarType::Int);
+  body.workspace = view<int32_t>(workspace, "workspace", {batch, words});
+  body.status = view<int32_t>(status, "status", {batch});
+  run(body, batch, pafs);
+#else
+  associate_on_host(body);
+#endif
+  return {people, people_count, root_depths};
+}
+
+}  // namespace smap
+
+SMAP_REGISTER(associate,
+              "(Tensor pafs, Tensor limb_depths, Tensor root_depth, Tensor xy, Tensor score, Tensor count, "
+              "Tensor limbs, Tensor lengths, str mode, int max_people, int min_joints, bool half_bodies, "
+              "float length_slack, float scale, float sample_threshold, float counted_share, bool official) "
+              "-> (Tensor people, Tensor count, Tensor root_depths)")

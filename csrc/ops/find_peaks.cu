@@ -1,0 +1,4 @@
+#include "ops/find_peaks.h"
+#include "ops/loop.cuh"
+
+SMAP_CUDA_LOOP(smap::FindPeaks)

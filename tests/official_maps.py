@@ -1,0 +1,31 @@
+"""The authors' association cases as this library's maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from smap import SMAP15, Maps
+
+from .network.official import fixture_inputs
+
+NET_WIDTH = 832  # input pixels, of the authors' canvas
+
+
+def official_maps(shared: Path, case: int) -> tuple[Maps, int]:
+    """Case ``case`` in the authors' range (``map_scale=1``), limbs as in ``SMAP15``, and its check sum."""
+    inputs = fixture_inputs(shared)
+    _, maps, root_depth, limb_depths = inputs.make_case(case)
+    theirs = [tuple(limb) for limb in inputs.LIMBS]
+    order = [theirs.index(limb if limb in theirs else limb[::-1]) for limb in SMAP15.limbs]
+    sign = np.array([1 if limb in theirs else -1 for limb in SMAP15.limbs], np.float32)
+    pafs = maps[15:].reshape(14, 2, *maps.shape[1:])[order] * sign[:, None, None, None]
+    depths = limb_depths[order] * sign[:, None, None] / np.float32(100)
+    return Maps(
+        torch.from_numpy(maps[None, :15].copy()),
+        torch.from_numpy(pafs[None]),
+        torch.from_numpy(depths[None]),
+        torch.from_numpy((root_depth * np.float32(NET_WIDTH / 100))[None]),
+    ), inputs.crc(maps, root_depth, limb_depths)
