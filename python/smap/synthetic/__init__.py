@@ -1,10 +1,24 @@
 """Random multi-person scenes with exact truth, for training and testing.
 
-``render_scene(pack, config, seed)`` gives a ``Sample``; ``Pack.load`` reads a scene pack.
+``render_scene(pack, config, seed)`` gives a ``Sample``. ``Pack.load`` reads a scene pack; ``BuiltinPack()`` needs no
+files. ``preview`` draws a contact sheet, ``write_dataset`` a data set for any trainer.
 """
 
+from .builtin import BuiltinPack
+from .dataset import write_dataset
 from .pack import Pack
+from .preview import preview
 from .render import draw_scene, render_scene
 from .scene import Scene, SceneConfig, sample_scene
 
-__all__ = ["Pack", "Scene", "SceneConfig", "draw_scene", "render_scene", "sample_scene"]
+__all__ = [
+    "BuiltinPack",
+    "Pack",
+    "Scene",
+    "SceneConfig",
+    "draw_scene",
+    "preview",
+    "render_scene",
+    "sample_scene",
+    "write_dataset",
+]

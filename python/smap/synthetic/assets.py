@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -154,6 +152,13 @@ def held_out(groups: Sequence[str], share: float = VALIDATION_SHARE) -> NDArray[
     return np.array([group in chosen for group in groups], np.bool_)
 
 
+def chosen(held: NDArray[np.bool_], split: Split | None) -> NDArray[np.int64]:
+    """Indices of a split, given which items are held out."""
+    if split not in (None, "train", "val"):
+        raise ValueError(f"split must be 'train', 'val' or None, got {split!r}")
+    return np.arange(len(held)) if split is None else np.flatnonzero(held == (split == "val"))
+
+
 def vertex_normals(vertices: F32, triangles: NDArray[np.int32], weld: NDArray[np.int64] | None = None) -> F32:
     """``(V, 3)`` unit normals, area weighted; vertices with one ``weld`` number share theirs (seams of the texture)."""
     corners = vertices[triangles]
@@ -176,34 +181,3 @@ def rotations_of(quaternions: NDArray[np.floating]) -> F32:
         [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
     ]
     return np.asarray(np.stack([np.stack(row, -1) for row in rows], -2), np.float32)
-
-
-class TexturePool:
-    """Square RGBA textures with mipmaps in one array, as ``ops.rasterize`` reads them; pages are taken when filled."""
-
-    def __init__(self, sizes: Sequence[int]) -> None:
-        levels = [max(1, int(size).bit_length() - 2) for size in sizes]
-        lengths = [sum(4 * (size >> k) ** 2 for k in range(count)) for size, count in zip(sizes, levels, strict=True)]
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        self._texels = np.empty(int(offsets[-1]), np.uint8)
-        self._table = np.stack([offsets[:-1], np.asarray(sizes), np.asarray(levels)], -1).astype(np.int64)
-        self._filled = np.zeros(len(sizes), np.bool_)
-        self.texels = torch.from_numpy(self._texels)
-        self.table = torch.from_numpy(self._table)
-
-    def filled(self, row: int) -> bool:
-        return bool(self._filled[row])
-
-    def fill(self, row: int, rgb: U8, fourth: U8, *, average_fourth: bool) -> None:
-        """Store a texture and its mipmaps; the fourth channel is averaged (alpha) or picked (region numbers)."""
-        offset, size, levels = (int(x) for x in self._table[row])
-        how = cv2.INTER_AREA if average_fourth else cv2.INTER_NEAREST
-        for level in range(levels):
-            side = size >> level
-            rgb = np.asarray(cv2.resize(rgb, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
-            alpha = np.asarray(cv2.resize(fourth, (side, side), interpolation=how), np.uint8)
-            target = self._texels[offset : offset + 4 * side * side].reshape(side, side, 4)
-            target[..., :3] = rgb
-            target[..., 3] = alpha
-            offset += 4 * side * side
-        self._filled[row] = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 import zlib
 from dataclasses import replace
@@ -32,17 +33,16 @@ from .assets import (
     Mesh,
     Panorama,
     Split,
-    TexturePool,
+    chosen,
     held_out,
     rotations_of,
     vertex_normals,
 )
-from .objects import CUTOUT_SIZE, OBJECT_TRIANGLES, OBJECT_UV, cutout_texture
+from .objects import CUTOUT_SIZE, OBJECT_TRIANGLES, OBJECT_UV
+from .textures import CUTOUTS, Stills, TexturePool
 
 STILL_FILES = ("stills.npz", "stills_more.npz", "stills_extra.npz")
 WIG_TEXTURE_SIZE = 256
-CUTOUTS = 512  # textures of objects cut out of stills
-DECODED_STILLS_BYTES = 700 << 20  # decoded pictures kept; a further one is decoded again each time
 
 
 class Archive:
@@ -102,9 +102,7 @@ class Pack:
         self._read_backgrounds()
         self._build_geometry(texture_size)
         self._avatar_cache: dict[int, Avatar] = {}
-        self._still_cache: dict[int, U8] = {}
         self._panorama_cache: dict[int, Panorama] = {}
-        self._cached_bytes = 0
 
     @classmethod
     def load(cls, path: Path | str, *, texture_size: int = 512) -> Pack:
@@ -182,15 +180,15 @@ class Pack:
         self._pose_train = np.array([not any(h) for h in held])
 
     def _read_backgrounds(self) -> None:
-        self._stills: list[tuple[Archive, U8]] = []
+        self._still_blobs: list[tuple[Archive, U8]] = []
         groups = []
         for name in STILL_FILES:
             if (self.path / name).exists():
                 file = Archive(self.path / name)
-                for i, blob in enumerate(file.blobs()):
-                    self._stills.append((file, blob))
-                    groups.append(f"{name}:{i}")
-        if not self._stills:
+                blobs = file.blobs()
+                self._still_blobs += [(file, blob) for blob in blobs]
+                groups += still_sources(file.path, len(blobs))
+        if not self._still_blobs:
             raise DatasetError(f"{self.path} must hold at least one of {', '.join(STILL_FILES)}, got none")
         self._still_val = held_out(groups)
         self._panorama_blobs: list[U8] = []
@@ -216,10 +214,10 @@ class Pack:
         self._first_uv = np.concatenate([[0], np.cumsum([len(x) for x in uv])])
         self._first_triangle = np.concatenate([[0], np.cumsum([len(x) for x in triangles])])
         avatars = len(self.names)
-        self._first_cutout = avatars + self._wig_count
         self._pool = TexturePool(
             [texture_size] * avatars + [WIG_TEXTURE_SIZE] * self._wig_count + [CUTOUT_SIZE] * CUTOUTS
         )
+        self._stills = Stills(self._decode_still, self._still_val, self._pool, avatars + self._wig_count)
         self.geometry = Geometry(
             torch.from_numpy(np.ascontiguousarray(np.concatenate(uv), np.float32)),
             torch.from_numpy(np.ascontiguousarray(np.concatenate(triangles), np.int32)),
@@ -246,17 +244,10 @@ class Pack:
         return rotations_of(self._quaternions[pose].astype(np.float64))
 
     def stills(self, split: Split | None = None) -> NDArray[np.int64]:
-        return chosen(self._still_val, split)
+        return self._stills.indices(split)
 
     def still(self, index: int) -> U8:
-        if index in self._still_cache:
-            return self._still_cache[index]
-        file, blob = self._stills[index]
-        image = np.ascontiguousarray(file.decode(blob, f"background {index}")[..., :3])
-        if self._cached_bytes + image.nbytes <= DECODED_STILLS_BYTES:
-            self._still_cache[index] = image
-            self._cached_bytes += image.nbytes
-        return image
+        return self._stills.image(index)
 
     def panoramas(self, split: Split | None = None) -> NDArray[np.int64]:
         return chosen(self._panorama_val, split)
@@ -270,20 +261,14 @@ class Pack:
         return self._panorama_cache[index]
 
     def cutouts(self, split: Split | None = None) -> NDArray[np.int64]:
-        rows = self._first_cutout + np.arange(CUTOUTS)
-        if split is None:
-            return rows
-        mine = self._still_val[self._still_of(rows)] == (split == "val")
-        return np.asarray(rows[mine])
+        return self._stills.cutouts(split)
 
     def cutout(self, texture: int) -> None:
-        if not self._pool.filled(texture):
-            still = self.still(int(self._still_of(np.array([texture]))[0]))
-            rgb, alpha = cutout_texture(still, np.random.default_rng(texture - self._first_cutout))
-            self._pool.fill(texture, rgb, alpha, average_fourth=True)
+        self._stills.fill_cutout(texture)
 
-    def _still_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.asarray((rows - self._first_cutout) * 7919 % len(self._stills), np.int64)
+    def _decode_still(self, index: int) -> U8:
+        file, blob = self._still_blobs[index]
+        return np.ascontiguousarray(file.decode(blob, f"background {index}")[..., :3])
 
     # --- avatars ---
 
@@ -334,14 +319,8 @@ class Pack:
     def __repr__(self) -> str:
         return (
             f"Pack({str(self.path)!r}, {len(self.names)} avatars, {len(self._quaternions)} poses, "
-            f"{len(self._stills)} stills, {len(self._panorama_blobs)} panoramas)"
+            f"{len(self._still_blobs)} stills, {len(self._panorama_blobs)} panoramas)"
         )
-
-
-def chosen(held: NDArray[np.bool_], split: Split | None) -> NDArray[np.int64]:
-    if split not in (None, "train", "val"):
-        raise ValueError(f"split must be 'train', 'val' or None, got {split!r}")
-    return np.arange(len(held)) if split is None else np.flatnonzero(held == (split == "val"))
 
 
 def bone_weights(file: Archive, bones: NDArray[np.integer], weights: NDArray[np.integer]) -> F32:
@@ -351,6 +330,20 @@ def bone_weights(file: Archive, bones: NDArray[np.integer], weights: NDArray[np.
     dense = np.zeros((len(BONES), len(bones)), np.float32)
     np.add.at(dense, (bones.T, np.arange(len(bones))[None]), weights.T.astype(np.float32))
     return np.asarray(dense / np.maximum(dense.sum(0), 1e-6), np.float32)
+
+
+def still_sources(path: Path, count: int) -> list[str]:
+    """Where each picture comes from, as the ``.json`` beside the file tells: the same picture twice is one group."""
+    notes = path.with_suffix(".json")
+    if not notes.is_file():
+        return [f"{path.name}:{i}" for i in range(count)]
+    try:
+        sources = [str(note["src"]) for note in json.loads(notes.read_text())]
+    except (ValueError, TypeError, KeyError) as error:
+        raise DatasetError(f"{notes} must be a list of objects with 'src', got other content ({error})") from error
+    if len(sources) != count:
+        raise DatasetError(f"{notes} must describe {count} pictures, got {len(sources)}")
+    return sources
 
 
 def smooth_regions(regions: U8, size: int) -> U8:

@@ -1,0 +1,110 @@
+"""Scenes on disk: pictures and this project's simple JSON, one file each, for any trainer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from ..errors import DatasetError
+from ..sample import Sample
+from .assets import Assets
+from .render import render_scene
+from .scene import SceneConfig
+
+SETTINGS = "scenes.txt"  # not .json: readers take those for records
+
+
+def write_dataset(
+    pack: Assets,
+    out: Path | str,
+    count: int,
+    config: SceneConfig | None = None,
+    *,
+    seed: int = 0,
+    quality: int = 95,
+    progress: bool = True,
+) -> int:
+    """Write scenes ``seed`` to ``seed + count - 1`` as ``000000.jpg`` and ``000000.json`` and so on.
+
+    Each record is ``{"image", "width", "height", "K", "people": [{"joints2d", "vis", "joints3d_m"}], "full_size",
+    "window", "seed"}``: pixels, metres in the camera frame, vis 0 outside, 1 occluded, 2 visible. A record is written
+    after its picture and appears whole, so an interrupted run goes on where it stopped, and a longer one adds to it.
+
+    Args:
+        out: folder, made if need be.
+        quality: of the JPEG files, 1 to 100.
+        progress: show a progress bar.
+
+    Returns:
+        Number of scenes written this time.
+
+    Raises:
+        DatasetError: ``out`` holds scenes of another configuration or seed.
+        ValueError: ``count`` is negative or ``quality`` out of range.
+        OSError: the disk is full or not writable; what is there stays usable.
+    """
+    if count < 0:
+        raise ValueError(f"count must be at least 0, got {count}")
+    if not 1 <= quality <= 100:
+        raise ValueError(f"quality must be 1 to 100, got {quality}")
+    config, out = config or SceneConfig(), Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    settings = json.dumps({"pack": repr(pack), "seed": seed, "quality": quality, "config": asdict(config)}, indent=1)
+    file = out / SETTINGS
+    if file.exists() and file.read_text() != settings:
+        raise DatasetError(f"{file} must hold the same settings as this run to go on, got others")
+    _replace(file, settings.encode())
+    written = 0
+    for number in tqdm(range(count), desc=str(out), unit="scene", disable=not progress):
+        record = out / f"{number:06d}.json"
+        if record.exists():
+            continue
+        sample = render_scene(pack, config, seed + number)
+        image = record.with_suffix(".jpg")
+        encoded, code = cv2.imencode(".jpg", np.asarray(sample.image)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+        if not encoded:
+            raise OSError(f"{image} must be encodable as JPEG, got an error from OpenCV")
+        _replace(image, code.tobytes())
+        _replace(record, json.dumps(to_record(sample, image.name), allow_nan=False).encode())
+        written += 1
+    return written
+
+
+def to_record(sample: Sample, image: str) -> dict[str, Any]:
+    """The JSON object of one scene; see ``write_dataset``."""
+
+    def rows(values: NDArray[np.float32], digits: int) -> list[Any]:
+        return [np.round(row.astype(np.float64), digits).tolist() for row in values]
+
+    people = [
+        {"joints2d": rows(sample.joints_2d[p], 3), "vis": sample.visibility[p].tolist(), "joints3d_m": joints}
+        for p, joints in enumerate(rows(j, 5) for j in sample.joints_3d)
+    ]
+    return {
+        "image": image,
+        "width": sample.width,
+        "height": sample.height,
+        "K": sample.camera.matrix.tolist(),
+        "people": people,
+        "full_size": list(sample.extra["full_size"]),
+        "window": list(sample.extra["window"]),
+        "seed": sample.extra["seed"],
+    }
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file that is either old or new, never half."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise

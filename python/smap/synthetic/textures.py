@@ -1,0 +1,92 @@
+"""Textures and pictures that packs hold: filled or decoded when first used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .assets import U8, Split, chosen
+from .objects import cutout_texture
+
+CUTOUTS = 512  # textures of objects cut out of stills
+DECODED_BYTES = 700 << 20  # stills kept in memory; a further one is decoded again each time
+
+
+class TexturePool:
+    """Square RGBA textures with mipmaps in one array, as ``ops.rasterize`` reads them; pages are taken when filled."""
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        levels = [max(1, int(size).bit_length() - 2) for size in sizes]
+        lengths = [sum(4 * (size >> k) ** 2 for k in range(count)) for size, count in zip(sizes, levels, strict=True)]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        self._texels = np.empty(int(offsets[-1]), np.uint8)
+        self._table = np.stack([offsets[:-1], np.asarray(sizes), np.asarray(levels)], -1).astype(np.int64)
+        self._filled = np.zeros(len(sizes), np.bool_)
+        self.texels = torch.from_numpy(self._texels)
+        self.table = torch.from_numpy(self._table)
+
+    def filled(self, row: int) -> bool:
+        return bool(self._filled[row])
+
+    def fill(self, row: int, rgb: U8, fourth: U8, *, average_fourth: bool) -> None:
+        """Store a texture and its mipmaps; the fourth channel is averaged (alpha) or picked (region numbers)."""
+        offset, size, levels = (int(x) for x in self._table[row])
+        how = cv2.INTER_AREA if average_fourth else cv2.INTER_NEAREST
+        for level in range(levels):
+            side = size >> level
+            rgb = np.asarray(cv2.resize(rgb, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+            alpha = np.asarray(cv2.resize(fourth, (side, side), interpolation=how), np.uint8)
+            target = self._texels[offset : offset + 4 * side * side].reshape(side, side, 4)
+            target[..., :3] = rgb
+            target[..., 3] = alpha
+            offset += 4 * side * side
+        self._filled[row] = True
+
+
+class Stills:
+    """Pictures without people, and the objects cut out of them.
+
+    Args:
+        decode: gives picture ``index`` as ``(H, W, 3)`` uint8 RGB.
+        held: ``(N,)`` bool, pictures of the validation split.
+        pool: textures; ``CUTOUTS`` rows from ``first_cutout`` on are for the objects.
+    """
+
+    def __init__(
+        self, decode: Callable[[int], U8], held: NDArray[np.bool_], pool: TexturePool, first_cutout: int
+    ) -> None:
+        self._decode, self._held, self._pool, self._first = decode, held, pool, first_cutout
+        self._kept: dict[int, U8] = {}
+        self._bytes = 0
+
+    def indices(self, split: Split | None) -> NDArray[np.int64]:
+        return chosen(self._held, split)
+
+    def image(self, index: int) -> U8:
+        if index in self._kept:
+            return self._kept[index]
+        image = self._decode(index)
+        if self._bytes + image.nbytes <= DECODED_BYTES:
+            self._kept[index] = image
+            self._bytes += image.nbytes
+        return image
+
+    def cutouts(self, split: Split | None) -> NDArray[np.int64]:
+        """Texture rows of the objects cut out of the split's pictures."""
+        rows = self._first + np.arange(CUTOUTS)
+        return rows if split is None else np.asarray(rows[np.isin(self._source(rows), self.indices(split))])
+
+    def fill_cutout(self, texture: int) -> None:
+        """Make the object of a texture row; which one it is does not depend on what was made before."""
+        if not self._pool.filled(texture):
+            still = self.image(int(self._source(np.array([texture]))[0]))
+            rgb, alpha = cutout_texture(still, np.random.default_rng(texture - self._first))
+            self._pool.fill(texture, rgb, alpha, average_fourth=True)
+
+    def _source(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        # A large prime step spreads the objects over the pictures.
+        return np.asarray((rows - self._first) * 7919 % len(self._held), np.int64)
