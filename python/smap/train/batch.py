@@ -1,0 +1,168 @@
+"""A batch of pictures with their people, and the targets made from it on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..network import STRIDE, RawMaps
+from ..network.losses import LossConfig, ScaleTargets
+from ..ops import make_targets
+from ..sample import OCCLUDED, VISIBLE, Sample
+from ..skeleton import Skeleton
+
+# A person of whom fewer joints are seen teaches only those: what is hidden can then not be told from the picture.
+_SEEN_JOINTS_FOR_HIDDEN = 4
+_IGNORE_MARGIN = 0.15  # of the box around people who are masked
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures as the network takes them; P is the largest number of people, padding has visibility 0.
+
+    Args:
+        images: ``(B, H, W, 3)`` uint8 RGB, network-input pixels.
+        joints: ``(B, P, J, 2)`` float32 network-input pixels.
+        depths: ``(B, P, J)`` float32 metres, NaN unknown.
+        visibility: ``(B, P, J)`` uint8; 0 makes no target.
+        depth_scale: ``(B,)`` float32 w / f of Eq. 1, of the full picture.
+        ignore: ``(B, N, 4)`` float32 boxes x0 y0 x1 y1 in network-input pixels that are neither positive nor negative.
+        annotated: ``(B, J)`` bool: joints that the picture's data set knows.
+    """
+
+    images: Tensor
+    joints: Tensor
+    depths: Tensor
+    visibility: Tensor
+    depth_scale: Tensor
+    ignore: Tensor
+    annotated: Tensor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
+
+
+def collate(
+    samples: Sequence[Sample], full_width: int, *, min_person_px: float = 0.0, max_people: int = 64
+) -> Batch:
+    """Samples of one size, in network-input pixels -> a batch.
+
+    Args:
+        full_width: the network's input width: w of Eq. 1, also for windows of the full picture.
+        min_person_px: people less tall are masked: no target, and their place is ignored.
+        max_people: the nearest are kept, the others masked.
+
+    Raises:
+        ValueError: sizes or skeletons differ.
+    """
+    first = samples[0]
+    images = []
+    tables = []
+    for sample in samples:
+        if (sample.width, sample.height) != (first.width, first.height) or sample.skeleton != first.skeleton:
+            raise ValueError(
+                f"samples must share one size and skeleton, got {sample.width}x{sample.height} beside "
+                f"{first.width}x{first.height}"
+            )
+        images.append(np.asarray(sample.image, np.uint8))
+        tables.append(_people(sample, min_person_px, max_people))
+    batch, joints = len(samples), first.skeleton.num_joints
+    people = max(1, max(len(t[0]) for t in tables))
+    boxes = max(1, max(len(t[3]) for t in tables))
+    xy = np.full((batch, people, joints, 2), np.nan, np.float32)
+    depths = np.full((batch, people, joints), np.nan, np.float32)
+    visibility = np.zeros((batch, people, joints), np.uint8)
+    ignore = np.zeros((batch, boxes, 4), np.float32)
+    for b, (joints_2d, z, seen, masked) in enumerate(tables):
+        xy[b, : len(joints_2d)], depths[b, : len(z)], visibility[b, : len(seen)] = joints_2d, z, seen
+        ignore[b, : len(masked)] = masked
+    annotated = np.stack([s.extra.get("annotated", np.ones(joints, np.bool_)) for s in samples])
+    scale = np.array([full_width / s.camera.fx for s in samples], np.float32)
+    arrays = (np.stack(images), xy, depths, visibility, scale, ignore, annotated)
+    return Batch(*(torch.from_numpy(a) for a in arrays))
+
+
+def _people(
+    sample: Sample, min_person_px: float, max_people: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32]]:
+    """Joints, depths and visibility of the people to learn from, and boxes around what is to be ignored."""
+    xy, seen = sample.joints_2d, sample.visibility.copy()
+    seen[~np.isfinite(xy).all(-1)] = 0
+    few = (seen == VISIBLE).sum(1) < _SEEN_JOINTS_FOR_HIDDEN
+    seen[few] = np.where(seen[few] == OCCLUDED, 0, seen[few])
+    present = (seen > 0).any(1)
+    masked = list(np.asarray(sample.ignore, np.float32).reshape(-1, 4))
+    keep = []
+    z = sample.joints_3d[..., 2]
+    nearness = np.where(np.isfinite(z), z, np.inf).min(1, initial=np.inf)
+    for p in np.argsort(nearness, kind="stable"):
+        if not present[p]:
+            continue
+        # All joints count for the height, those outside the picture too: a person cut by its border is not small.
+        known = xy[p][np.isfinite(xy[p]).all(-1)]
+        low, high = known.min(0), known.max(0)
+        if max(high - low) < min_person_px or len(keep) >= max_people:
+            margin = _IGNORE_MARGIN * max(high - low) + STRIDE
+            masked.append(np.array([*(low - margin), *(high + margin)], np.float32))
+        else:
+            keep.append(p)
+    boxes = np.array(masked, np.float32).reshape(-1, 4)
+    return xy[keep], z[keep], seen[keep], boxes
+
+
+def build_targets(
+    batch: Batch, raw: Sequence[Sequence[RawMaps]], skeleton: Skeleton, config: LossConfig
+) -> list[list[ScaleTargets]]:
+    """Truth for every stage and scale of ``Hourglass.raw``, on the device of the batch.
+
+    Scales of one size (the release resizes all to the finest) are made in one call of the op.
+    """
+    device = batch.joints.device
+    limbs = torch.tensor(skeleton.limbs, dtype=torch.int64, device=device).reshape(-1, 2)
+    wanted: dict[tuple[int, int], set[int]] = {}
+    plan = []
+    for s, stage in enumerate(raw):
+        row = []
+        for k, maps in enumerate(stage):
+            size = (int(maps.heatmaps.shape[-2]), int(maps.heatmaps.shape[-1]))
+            index = config.scale_index(k, last_stage=s + 1 == len(raw))
+            wanted.setdefault(size, set()).add(index)
+            row.append((size, index))
+        plan.append(row)
+    made: dict[tuple[tuple[int, int], int], ScaleTargets] = {}
+    for size, indices in wanted.items():
+        order = sorted(indices)
+        stride = batch.images.shape[1] / size[0]
+        targets = make_targets(
+            (batch.joints + 0.5) / stride - 0.5,
+            batch.depths,
+            batch.visibility,
+            batch.depth_scale,
+            limbs,
+            torch.tensor([config.scales[i] for i in order], device=device),
+            size,
+        )
+        valid = _valid(batch.ignore, size, stride)
+        for n, index in enumerate(order):
+            maps_2d = (t[:, n] for t in (targets.heatmaps, targets.pafs, targets.limb_depths))
+            made[size, index] = ScaleTargets(*maps_2d, targets.root_depth, targets.root_weight, valid)
+    return [[made[key] for key in row] for row in plan]
+
+
+def _valid(boxes: Tensor, size: tuple[int, int], stride: float) -> Tensor:
+    """``(B, h, w)`` 0 inside a box, else 1. A box without area covers nothing."""
+    y = (torch.arange(size[0], device=boxes.device) + 0.5) * stride - 0.5
+    x = (torch.arange(size[1], device=boxes.device) + 0.5) * stride - 0.5
+    x0, y0, x1, y1 = boxes[..., None].unbind(2)  # (B, N, 1) each
+    inside_x = (x > x0) & (x < x1)
+    inside_y = (y > y0) & (y < y1)
+    inside = (inside_y[..., :, None] & inside_x[..., None, :]).any(1)
+    return (~inside).float()

@@ -1,0 +1,224 @@
+"""What a training run is: a TOML file as frozen dataclasses."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from ..network import NetworkConfig
+from ..network.losses import LossConfig
+from .schedule import Schedule
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of the run with one picture size.
+
+    Args:
+        until: share of all steps at which it ends; the last phase ends at 1.
+        size: ``(width, height)`` of the pictures, network-input pixels; smaller than the network's input: windows of
+            the full picture, whose Eq. 1 keeps the full picture's w and f.
+        batch: pictures per step and process.
+    """
+
+    until: float
+    size: tuple[int, int]
+    batch: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", tuple(int(v) for v in self.size))
+        if not 0 < self.until <= 1:
+            raise ValueError(f"until must be in (0, 1], got {self.until}")
+        if len(self.size) != 2 or min(self.size) < 32 or any(v % 32 for v in self.size):
+            raise ValueError(f"size must be two multiples of 32, got {self.size}")
+        if self.batch < 1:
+            raise ValueError(f"batch must be at least 1, got {self.batch}")
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where pictures come from.
+
+    Args:
+        kind: "scenes" (rendered) or the name of a data set format of ``smap.data``. Scenes with the option
+            ``empty_share = 1`` are negatives: pictures in which nobody is.
+        weight: share of the pictures, relative to the other sources.
+        path: folder of the pack or data set; None with "scenes": the built-in body.
+        split: "train" or "val", or what the data set calls its parts.
+        options: fields of ``synthetic.SceneConfig``, or of the data set's reader.
+    """
+
+    kind: str
+    weight: float = 1.0
+    path: str | None = None
+    split: str = "train"
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.weight > 0:
+            raise ValueError(f"data weight must be positive, got {self.weight}")
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Held-out pictures.
+
+    Args:
+        every: steps between validations.
+        source: of the pictures, or None for no validation.
+        count: how many.
+    """
+
+    every: int = 1000
+    source: DataSource | None = None
+    count: int = 64
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A whole run.
+
+    Args:
+        name: of the run.
+        seed: of everything random: picture n of the run is a function of ``(seed, n)``.
+        network, loss, schedule, phases, data, validation: see these.
+        optimiser: "adamw" or "adam".
+        betas, weight_decay, clip: of the optimiser; ``clip`` bounds the gradient's norm, 0 does not.
+        ema: decay of the averaged weights, which are the ones that are validated and exported; 0 keeps the last.
+        precision: arithmetic of forward and backward: "bfloat16" or "float32".
+        workers: processes that make pictures, per training process; 0 makes them in line.
+        threads: of the training process on a CPU.
+        save_seconds: between checkpoints.
+        log_every: steps between lines of the curve.
+        min_person_px: people less tall in network-input pixels are neither positive nor negative.
+        max_people: capacity of a picture; the nearest are kept.
+    """
+
+    schedule: Schedule
+    phases: tuple[Phase, ...]
+    data: tuple[DataSource, ...]
+    name: str = "smap"
+    seed: int = 0
+    network: NetworkConfig = field(default_factory=NetworkConfig.small)
+    loss: LossConfig = field(default_factory=LossConfig)
+    validation: Validation = field(default_factory=Validation)
+    optimiser: Literal["adamw", "adam"] = "adamw"
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 0.01
+    clip: float = 5.0
+    ema: float = 0.999
+    precision: Literal["bfloat16", "float32"] = "bfloat16"
+    workers: int = 1
+    threads: int = 1
+    save_seconds: float = 300.0
+    log_every: int = 20
+    min_person_px: float = 36.0
+    max_people: int = 24
+
+    def __post_init__(self) -> None:
+        if not self.phases or list(self.phases) != sorted(self.phases, key=lambda p: p.until):
+            raise ValueError("phases must be at least one, listed by 'until'")
+        if self.phases[-1].until != 1:
+            raise ValueError(f"phases must end at until = 1, got {self.phases[-1].until}")
+        if not self.data:
+            raise ValueError("data must name at least one source, got none")
+        for name, choices in (("optimiser", ("adamw", "adam")), ("precision", ("bfloat16", "float32"))):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema must be in [0, 1), got {self.ema}")
+        for name in ("workers", "save_seconds", "clip", "weight_decay"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
+        for name in ("threads", "log_every", "max_people"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+    def phase(self, step: int) -> Phase:
+        done = step / self.schedule.steps
+        return next((p for p in self.phases if done < p.until), self.phases[-1])
+
+    def pictures_before(self, step: int, processes: int) -> int:
+        """Number of pictures that all earlier steps use: the first picture of a step, whoever asks and whenever."""
+        total, begin = 0, 0
+        for index, phase in enumerate(self.phases):
+            last = index + 1 == len(self.phases)
+            end = step if last else min(step, _first_step(phase.until, self.schedule.steps))
+            total += max(0, end - begin) * phase.batch * processes
+            begin = max(begin, end)
+        return total
+
+
+def _first_step(share: float, steps: int) -> int:
+    """The first step at or after this share of the run, as ``TrainConfig.phase`` decides it."""
+    step = int(share * steps)
+    while step / steps < share:
+        step += 1
+    while step > 0 and (step - 1) / steps >= share:
+        step -= 1
+    return step
+
+
+def load_config(path: Path | str) -> TrainConfig:
+    """Read CONFIG.toml; ``examples/train_small.toml`` names every table.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not TOML, an unknown field, or a value out of range; the message names file and table.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"config must be an existing TOML file, got {path}")
+    try:
+        with path.open("rb") as file:
+            values = tomllib.load(file)
+        return parse_config(values)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} must be a valid training configuration, got: {error}") from error
+
+
+def parse_config(values: dict[str, Any]) -> TrainConfig:
+    """Nested plain types, as TOML and JSON give them -> ``TrainConfig``. Inverse of ``plain``."""
+    values = dict(values)
+    network = dict(values.pop("network", {}))
+    preset = network.pop("preset", "small")
+    if preset not in ("small", "paper"):
+        raise ValueError(f"network preset must be 'small' or 'paper', got {preset!r}")
+    base = (NetworkConfig.paper() if preset == "paper" else NetworkConfig.small()).to_dict()
+    settings: dict[str, Any] = {"network": NetworkConfig.from_dict(base | network)}
+    settings["loss"] = LossConfig.from_dict(values.pop("loss", {}), settings["network"].training_width)
+    settings["schedule"] = build(Schedule, values.pop("schedule", {}), "schedule")
+    settings["phases"] = tuple(build(Phase, v, "phases") for v in values.pop("phases", []))
+    settings["data"] = tuple(build(DataSource, v, "data") for v in values.pop("data", []))
+    validation = dict(values.pop("validation", {}))
+    if validation.get("source") is not None:
+        validation["source"] = build(DataSource, validation["source"], "validation.source")
+    settings["validation"] = build(Validation, validation, "validation")
+    return build(TrainConfig, values | settings, "configuration")
+
+
+def build(kind: type[T], values: dict[str, Any], table: str) -> T:
+    """A dataclass from a table. Raises ValueError for fields it does not have, or lacks."""
+    declared = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if unknown := set(values) - set(declared):
+        raise ValueError(f"{table} must have known fields only, got {sorted(unknown)}")
+    required = {
+        name
+        for name, f in declared.items()
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    }
+    if missing := required - set(values):
+        raise ValueError(f"{table} must set {sorted(missing)}, got {sorted(values)}")
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def plain(config: TrainConfig) -> dict[str, Any]:
+    """JSON types; ``parse_config`` inverts."""
+    values = dataclasses.asdict(config)
+    values["network"] = config.network.to_dict()
+    return values

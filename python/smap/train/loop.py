@@ -1,0 +1,281 @@
+"""The training loop: one process, or one of several under ``torchrun``."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from tqdm import tqdm
+
+from ..network import Hourglass, RawMaps, normalise, save_network
+from ..network.losses import LossParts, network_loss
+from .batch import Batch, build_targets
+from .checkpoint import read_checkpoint, write_checkpoint
+from .config import TrainConfig, plain
+from .curve import Curve
+from .pictures import BatchMaker
+from .probe import Probe
+from .validate import Validator
+from .workers import BatchStream
+
+LAST, BEST_WEIGHTS = "last.pt", "best.safetensors"
+
+
+class RawNetwork(nn.Module):
+    """``Hourglass.raw`` as a forward, which is what DistributedDataParallel wraps."""
+
+    def __init__(self, network: Hourglass) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> list[list[RawMaps]]:
+        return self.network.raw(images)
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those of ``torchrun``."""
+
+    rank: int = 0
+    count: int = 1
+    local: int = 0
+
+    @classmethod
+    def join(cls, device: torch.device) -> Processes:
+        """Join the group that ``torchrun`` announces in the environment, if it does."""
+        if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
+            return cls()
+        if not dist.is_initialized():
+            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        return cls(dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_RANK", "0")))
+
+
+class Trainer:
+    """One run in one folder; continues from the folder's last checkpoint when there is one.
+
+    Args:
+        config: what to train. Of a run that continues, ``schedule``, ``data``, ``validation`` and the like may have
+            changed, ``network`` not.
+        folder: gets ``last.pt``, ``best.safetensors``, ``curve.jsonl`` and, with tensorboard installed,
+            its events.
+        device: None: the GPU of this process, else the CPU.
+        start_from: a weights file or portable checkpoint's state to begin a new run with; ignored when it continues.
+
+    Raises:
+        WeightsError: a checkpoint of another network, or damaged.
+        OSError: the folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        folder: Path | str,
+        *,
+        device: torch.device | str | None = None,
+        start_from: dict[str, Any] | None = None,
+        progress: bool = True,
+    ) -> None:
+        self.config = config
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if device is None:
+            local = int(os.environ.get("LOCAL_RANK", "0"))
+            device = f"cuda:{local}" if torch.cuda.is_available() else "cpu"
+        self.device = torch.device(device)
+        if self.device.type == "cpu":
+            torch.set_num_threads(config.threads)
+        else:
+            torch.cuda.set_device(self.device)
+        self.processes = Processes.join(self.device)
+        self.main = self.processes.rank == 0
+        self.progress = progress and self.main
+
+        torch.manual_seed(config.seed)
+        self.network = Hourglass(config.network).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.ema = Hourglass(config.network).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.ema.load_state_dict(self.network.state_dict())
+        self.ema.eval().requires_grad_(False)
+        self.optimiser = _optimiser(self.network, config)
+        self.step = 0
+        self.best = -math.inf
+        last = self.folder / LAST
+        if last.exists():
+            self._restore(read_checkpoint(last), last)
+        elif start_from is not None:
+            self._restore(start_from | {"step": 0, "best": -math.inf}, Path("the weights to start from"))
+        self.model: nn.Module = RawNetwork(self.network)
+        if self.processes.count > 1:
+            ids = [self.device.index] if self.device.type == "cuda" else None
+            self.model = DistributedDataParallel(self.model, device_ids=ids)
+        self.probe = Probe(config.network)
+
+    # --- state ---
+
+    def state(self) -> dict[str, Any]:
+        """All that the rest of the run depends on."""
+        return {
+            "step": self.step,
+            "best": self.best,
+            "model": self.network.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "config": json.dumps(plain(self.config)),
+        }
+
+    def _restore(self, state: dict[str, Any], source: Path) -> None:
+        from ..network.checkpoint import check_shapes
+
+        expected = {key: tuple(value.shape) for key, value in self.network.state_dict().items()}
+        for part in ("model", "ema"):
+            check_shapes(expected, state[part], f"{part} of {source}")
+        self.network.load_state_dict(state["model"])
+        self.ema.load_state_dict(state["ema"])
+        if state.get("optimiser"):
+            self.optimiser.load_state_dict(state["optimiser"])
+        self.step = int(state["step"])
+        self.best = float(state["best"])
+
+    def save(self, name: str = LAST) -> bool:
+        """Write a checkpoint. A disk that is full costs only this one: the last good one stays and training goes on."""
+        if not self.main:
+            return True
+        try:
+            write_checkpoint(self.folder / name, self.state())
+        except OSError as error:
+            tqdm.write(f"warning: {self.folder / name} stays as it was: {error}")
+            return False
+        return True
+
+    # --- the loop ---
+
+    def run(self, until: int | None = None, *, seconds: float = math.inf, observe: Callable[[dict[str, float]], None] | None = None) -> None:
+        """Train up to step ``until`` (the schedule's end), or for about so many seconds; then save.
+
+        Args:
+            observe: gets every line of the curve.
+
+        Raises:
+            FloatingPointError: the loss is not finite; the batch lies in the folder.
+        """
+        config = self.config
+        end = min(config.schedule.steps, config.schedule.steps if until is None else until)
+        started = saved = time.monotonic()
+        curve = Curve(self.folder, self.step) if self.main else None
+        validator = Validator(config, self.device) if self.main and config.validation.source is not None else None
+        stream = BatchStream(
+            BatchMaker(config, self.processes.rank, self.processes.count), self.step, config.workers
+        )
+        bar = tqdm(
+            total=config.schedule.steps, initial=self.step, disable=not self.progress, unit="step", dynamic_ncols=True
+        )
+        window_start, pictures = time.monotonic(), 0
+        try:
+            if self.step < end:
+                for step, batch in stream:
+                    parts = self._update(step, batch)
+                    self.step = step + 1
+                    pictures += len(batch) * self.processes.count
+                    bar.update()
+                    if self.step % config.log_every == 0 or self.step == end:
+                        line = self._line(parts, pictures / (time.monotonic() - window_start))
+                        window_start, pictures = time.monotonic(), 0
+                        bar.set_postfix({k: f"{line[k]:.3g}" for k in ("loss", "left_right", "root_error", "pictures_s")})
+                        if curve is not None:
+                            curve.write(line)
+                        if observe is not None:
+                            observe(line)
+                    if validator is not None and self.step % config.validation.every == 0:
+                        self._validate(validator, cast(Curve, curve))
+                        window_start, pictures = time.monotonic(), 0
+                    if time.monotonic() - saved > config.save_seconds:
+                        self.save()
+                        saved = time.monotonic()
+                    if self.step >= end or self._all_agree(time.monotonic() - started > seconds):
+                        break
+            self.save()
+        finally:
+            bar.close()
+            stream.close()
+            if curve is not None:
+                curve.close()
+
+    def _update(self, step: int, batch: Batch) -> LossParts:
+        config = self.config
+        batch = batch.to(self.device)
+        rate = config.schedule.rate(step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.network.train()
+        images = normalise(batch.images)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+            raw = self.model(images)
+        targets = build_targets(batch, raw, config.network.skeleton, config.loss)
+        parts = network_loss(raw, targets, batch.annotated, config.network, config.loss)
+        parts.total.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), config.clip if config.clip > 0 else math.inf)
+        # Reduced gradients carry another process's NaN here as well, so that all stop together.
+        if not math.isfinite(float(parts.total.detach())) or not math.isfinite(float(norm)):
+            path = self.folder / f"bad_batch_step{step}_rank{self.processes.rank}.pt"
+            write_checkpoint(path, {"step": step, "batch": vars(batch), "loss": float(parts.total.detach())})
+            raise FloatingPointError(
+                f"loss must be finite, got {float(parts.total.detach())} with gradient norm {float(norm)} at step {step}: "
+                f"the batch is in {path}, the last checkpoint is untouched"
+            )
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self._average(step)
+        self.probe.add(raw[-1][-1], targets[-1][-1], batch)
+        return LossParts(*(p.detach() for p in parts))
+
+    @torch.no_grad()
+    def _average(self, step: int) -> None:
+        """Averaged weights; early in the run the average is short."""
+        decay = min(self.config.ema, (1 + step) / (10 + step))
+        for mean, value in zip(self.ema.state_dict().values(), self.network.state_dict().values(), strict=True):
+            if mean.dtype.is_floating_point:
+                mean.lerp_(value, 1 - decay)
+            else:
+                mean.copy_(value)
+
+    def _line(self, parts: LossParts, rate: float) -> dict[str, float]:
+        loss = {"loss" if name == "total" else f"loss_{name}": float(v) for name, v in parts._asdict().items()}
+        rates = {"rate": self.config.schedule.rate(self.step - 1), "pictures_s": rate}
+        return {"step": float(self.step)} | loss | rates | self.probe.result()
+
+    def _validate(self, validator: Validator, curve: Curve) -> None:
+        result = validator.run(self.ema)
+        curve.write({"step": float(self.step)} | {f"val_{name}": value for name, value in result.items()})
+        if result["score"] > self.best:
+            self.best = result["score"]
+            notes = {"step": str(self.step)} | {name: f"{value:.4f}" for name, value in result.items()}
+            try:
+                save_network(self.ema, self.folder / BEST_WEIGHTS, dtype=torch.float16, notes=notes)
+            except OSError as error:
+                tqdm.write(f"warning: {self.folder / BEST_WEIGHTS} stays as it was: {error}")
+
+    def _all_agree(self, stop: bool) -> bool:
+        """True in every process as soon as it is in one."""
+        if self.processes.count == 1:
+            return stop
+        flag = torch.tensor(float(stop), device=self.device)
+        dist.all_reduce(flag, dist.ReduceOp.MAX)
+        return bool(flag > 0)
+
+
+def _optimiser(network: Hourglass, config: TrainConfig) -> torch.optim.Optimizer:
+    """Weight decay for the convolutions only: it would pull normalisation and biases towards nothing useful."""
+    matrices = [p for p in network.parameters() if p.dim() > 1]
+    vectors = [p for p in network.parameters() if p.dim() <= 1]
+    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
+    return kind(groups, lr=config.schedule.peak, betas=config.betas, foreach=True)

@@ -1,0 +1,94 @@
+"""Batches made ahead of time by other processes, in the order of the steps whoever finishes first."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from .batch import Batch
+
+_AHEAD = 3  # batches that a process may be ahead
+_POLL_SECONDS = 5.0
+
+
+class BatchStream:
+    """Iterates over ``(step, batch)`` from ``start`` on, without end.
+
+    Args:
+        make: gives ``function(step) -> Batch``; called once in each process, so that a scene pack is read there. Must
+            be picklable, as its function's results depend on the step alone.
+        workers: processes; 0 makes batches in line. Worker w makes the steps w, w + workers, ...
+    """
+
+    def __init__(self, make: Callable[[], Callable[[int], Batch]], start: int, workers: int) -> None:
+        self._start = start
+        self._inline = make() if workers == 0 else None
+        context = multiprocessing.get_context("spawn")  # fork is unsafe once torch has threads or a GPU
+        self._queues = [context.Queue(_AHEAD) for _ in range(workers)]
+        self._processes = [
+            context.Process(target=_work, args=(make, q, start + w, workers, os.getpid()), daemon=True)
+            for w, q in enumerate(self._queues)
+        ]
+        for process in self._processes:
+            process.start()
+
+    def __iter__(self) -> Iterator[tuple[int, Batch]]:
+        step = self._start
+        while True:
+            yield step, self._get(step)
+            step += 1
+
+    def _get(self, step: int) -> Batch:
+        if self._inline is not None:
+            return self._inline(step)
+        worker = (step - self._start) % len(self._queues)
+        while True:
+            try:
+                kind, got, value = self._queues[worker].get(timeout=_POLL_SECONDS)
+            except queue.Empty:
+                if not self._processes[worker].is_alive():
+                    code = self._processes[worker].exitcode
+                    raise RuntimeError(f"worker {worker} must keep running, got exit code {code}") from None
+                continue
+            if kind == "error":
+                raise RuntimeError(f"worker {worker} must make batch {step}, got:\n{value}")
+            assert got == step
+            return Batch(*(torch.from_numpy(a) for a in value))
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.join()
+        for q in self._queues:
+            q.cancel_join_thread()
+            q.close()
+
+
+def _work(
+    make: Callable[[], Callable[[int], Batch]], out: multiprocessing.Queue[Any], step: int, stride: int, parent: int
+) -> None:
+    torch.set_num_threads(1)
+    try:
+        function = make()
+        while os.getppid() == parent:  # a killed trainer leaves nobody behind
+            batch = function(step)
+            # NumPy arrays through a pipe: tensors would need shared memory, which containers are short of.
+            item = ("batch", step, [t.numpy() for t in vars(batch).values()])
+            while os.getppid() == parent:
+                try:
+                    out.put(item, timeout=_POLL_SECONDS)
+                    break
+                except queue.Full:
+                    continue
+            step += stride
+    except KeyboardInterrupt:
+        return
+    except BaseException:
+        out.put(("error", step, traceback.format_exc()))
