@@ -1,7 +1,8 @@
 """Training: ``Trainer(load_config("run.toml"), folder).run()`` (paper Sec. 3.1 and 4.1, supplement 1.1)."""
 
+from .checkpoint import read_portable, write_portable
 from .config import DataSource, Phase, TrainConfig, Validation, load_config, parse_config
-from .loop import Trainer
+from .loop import Trainer, network_state
 from .schedule import Schedule
 
 __all__ = [
@@ -12,5 +13,8 @@ __all__ = [
     "Trainer",
     "Validation",
     "load_config",
+    "network_state",
     "parse_config",
+    "read_portable",
+    "write_portable",
 ]

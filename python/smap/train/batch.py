@@ -50,9 +50,7 @@ class Batch:
         return Batch(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
 
 
-def collate(
-    samples: Sequence[Sample], full_width: int, *, min_person_px: float = 0.0, max_people: int = 64
-) -> Batch:
+def collate(samples: Sequence[Sample], full_width: int, *, min_person_px: float = 0.0, max_people: int = 64) -> Batch:
     """Samples of one size, in network-input pixels -> a batch.
 
     Args:
@@ -98,12 +96,12 @@ def _people(
     seen[~np.isfinite(xy).all(-1)] = 0
     few = (seen == VISIBLE).sum(1) < _SEEN_JOINTS_FOR_HIDDEN
     seen[few] = np.where(seen[few] == OCCLUDED, 0, seen[few])
-    present = (seen > 0).any(1)
+    present = np.asarray((seen > 0).any(1))
     masked = list(np.asarray(sample.ignore, np.float32).reshape(-1, 4))
-    keep = []
+    keep: list[int] = []
     z = sample.joints_3d[..., 2]
     nearness = np.where(np.isfinite(z), z, np.inf).min(1, initial=np.inf)
-    for p in np.argsort(nearness, kind="stable"):
+    for p in np.argsort(nearness, kind="stable").tolist():
         if not present[p]:
             continue
         # All joints count for the height, those outside the picture too: a person cut by its border is not small.
@@ -152,8 +150,14 @@ def build_targets(
         )
         valid = _valid(batch.ignore, size, stride)
         for n, index in enumerate(order):
-            maps_2d = (t[:, n] for t in (targets.heatmaps, targets.pafs, targets.limb_depths))
-            made[size, index] = ScaleTargets(*maps_2d, targets.root_depth, targets.root_weight, valid)
+            made[size, index] = ScaleTargets(
+                targets.heatmaps[:, n],
+                targets.pafs[:, n],
+                targets.limb_depths[:, n],
+                targets.root_depth,
+                targets.root_weight,
+                valid,
+            )
     return [[made[key] for key in row] for row in plan]
 
 

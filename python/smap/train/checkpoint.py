@@ -68,10 +68,11 @@ def write_portable(folder: Path, state: Mapping[str, Any], *, part_bytes: int = 
     pieces: list[dict[str, Tensor]] = [{}]
     room = part_bytes
     shapes: dict[str, dict[str, Any]] = {}
-    for key, value in tensors.items():
+    for key, tensor in tensors.items():
+        value = tensor.detach()
         narrow = torch.bfloat16 if value.dtype.is_floating_point else value.dtype
         shapes[key] = {"shape": list(value.shape), "dtype": str(value.dtype).removeprefix("torch.")}
-        flat = value.detach().to("cpu", narrow).reshape(-1)
+        flat = value.to("cpu", narrow).reshape(-1)
         begin = 0
         while begin < len(flat) or not len(flat):
             count = max(1, room // flat.element_size())
@@ -79,9 +80,9 @@ def write_portable(folder: Path, state: Mapping[str, Any], *, part_bytes: int = 
                 pieces.append({})
                 room = part_bytes
                 continue
-            piece = flat[begin : begin + count].clone()
-            pieces[-1][f"{key}@{begin}"] = piece
-            room -= piece.numel() * piece.element_size()
+            part = flat[begin : begin + count].clone()
+            pieces[-1][f"{key}@{begin}"] = part
+            room -= part.numel() * part.element_size()
             begin += count
             if not len(flat):
                 break

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from ..network import Hourglass, RawMaps, normalise, save_network
+from ..network import Hourglass, RawMaps, load_network, normalise, save_network
+from ..network.checkpoint import check_shapes
 from ..network.losses import LossParts, network_loss
 from .batch import Batch, build_targets
 from .checkpoint import read_checkpoint, write_checkpoint
@@ -69,7 +70,10 @@ class Trainer:
         folder: gets ``last.pt``, ``best.safetensors``, ``curve.jsonl`` and, with tensorboard installed,
             its events.
         device: None: the GPU of this process, else the CPU.
-        start_from: a weights file or portable checkpoint's state to begin a new run with; ignored when it continues.
+        batches: of config, rank and number of processes: what ``BatchStream`` takes; other pictures than the
+            configuration's.
+        start_from: state to begin with when the folder has no checkpoint: ``network_state`` of a weights file, or
+            ``read_portable`` of another machine's run.
 
     Raises:
         WeightsError: a checkpoint of another network, or damaged.
@@ -83,6 +87,7 @@ class Trainer:
         *,
         device: torch.device | str | None = None,
         start_from: dict[str, Any] | None = None,
+        batches: Callable[[TrainConfig, int, int], Callable[[], Callable[[int], Batch]]] = BatchMaker,
         progress: bool = True,
     ) -> None:
         self.config = config
@@ -99,6 +104,7 @@ class Trainer:
         self.processes = Processes.join(self.device)
         self.main = self.processes.rank == 0
         self.progress = progress and self.main
+        self._batches = batches
 
         torch.manual_seed(config.seed)
         self.network = Hourglass(config.network).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -112,7 +118,7 @@ class Trainer:
         if last.exists():
             self._restore(read_checkpoint(last), last)
         elif start_from is not None:
-            self._restore(start_from | {"step": 0, "best": -math.inf}, Path("the weights to start from"))
+            self._restore(start_from, Path("the weights to start from"))
         self.model: nn.Module = RawNetwork(self.network)
         if self.processes.count > 1:
             ids = [self.device.index] if self.device.type == "cuda" else None
@@ -133,8 +139,6 @@ class Trainer:
         }
 
     def _restore(self, state: dict[str, Any], source: Path) -> None:
-        from ..network.checkpoint import check_shapes
-
         expected = {key: tuple(value.shape) for key, value in self.network.state_dict().items()}
         for part in ("model", "ema"):
             check_shapes(expected, state[part], f"{part} of {source}")
@@ -158,7 +162,13 @@ class Trainer:
 
     # --- the loop ---
 
-    def run(self, until: int | None = None, *, seconds: float = math.inf, observe: Callable[[dict[str, float]], None] | None = None) -> None:
+    def run(
+        self,
+        until: int | None = None,
+        *,
+        seconds: float = math.inf,
+        observe: Callable[[dict[str, float]], None] | None = None,
+    ) -> None:
         """Train up to step ``until`` (the schedule's end), or for about so many seconds; then save.
 
         Args:
@@ -169,45 +179,49 @@ class Trainer:
         """
         config = self.config
         end = min(config.schedule.steps, config.schedule.steps if until is None else until)
-        started = saved = time.monotonic()
+        if self.step >= end:
+            self.save()
+            return
+        deadline = time.monotonic() + seconds
+        saved = window = time.monotonic()
         curve = Curve(self.folder, self.step) if self.main else None
         validator = Validator(config, self.device) if self.main and config.validation.source is not None else None
-        stream = BatchStream(
-            BatchMaker(config, self.processes.rank, self.processes.count), self.step, config.workers
-        )
-        bar = tqdm(
+        rank, count = self.processes.rank, self.processes.count
+        stream = BatchStream(self._batches(config, rank, count), self.step, config.workers)
+        sums, pictures = torch.zeros(len(LossParts._fields), device=self.device), 0
+        with tqdm(
             total=config.schedule.steps, initial=self.step, disable=not self.progress, unit="step", dynamic_ncols=True
-        )
-        window_start, pictures = time.monotonic(), 0
-        try:
-            if self.step < end:
+        ) as bar:
+            try:
                 for step, batch in stream:
-                    parts = self._update(step, batch)
+                    sums += torch.stack(self._update(step, batch))
+                    pictures += len(batch) * count
                     self.step = step + 1
-                    pictures += len(batch) * self.processes.count
                     bar.update()
-                    if self.step % config.log_every == 0 or self.step == end:
-                        line = self._line(parts, pictures / (time.monotonic() - window_start))
-                        window_start, pictures = time.monotonic(), 0
-                        bar.set_postfix({k: f"{line[k]:.3g}" for k in ("loss", "left_right", "root_error", "pictures_s")})
-                        if curve is not None:
-                            curve.write(line)
-                        if observe is not None:
-                            observe(line)
-                    if validator is not None and self.step % config.validation.every == 0:
-                        self._validate(validator, cast(Curve, curve))
-                        window_start, pictures = time.monotonic(), 0
+                    # All that looks at the clock or the disk happens here, so that a run that is continued from any
+                    # checkpoint writes the lines of one that was never interrupted.
+                    if self.step % config.log_every and self.step != end:
+                        continue
+                    steps = (self.step - 1) % config.log_every + 1
+                    line = self._line(sums / steps, pictures / (time.monotonic() - window))
+                    bar.set_postfix({k: f"{line[k]:.3g}" for k in ("loss", "left_right", "root_error", "pictures_s")})
+                    if curve is not None:
+                        curve.write(line)
+                    if observe is not None:
+                        observe(line)
+                    if validator is not None and curve is not None and self._validation_due(steps):
+                        self._validate(validator, curve)
                     if time.monotonic() - saved > config.save_seconds:
                         self.save()
                         saved = time.monotonic()
-                    if self.step >= end or self._all_agree(time.monotonic() - started > seconds):
+                    if self.step >= end or self._all_agree(time.monotonic() > deadline):
                         break
-            self.save()
-        finally:
-            bar.close()
-            stream.close()
-            if curve is not None:
-                curve.close()
+                    sums, pictures, window = torch.zeros_like(sums), 0, time.monotonic()
+                self.save()
+            finally:
+                stream.close()
+                if curve is not None:
+                    curve.close()
 
     def _update(self, step: int, batch: Batch) -> LossParts:
         config = self.config
@@ -228,8 +242,8 @@ class Trainer:
             path = self.folder / f"bad_batch_step{step}_rank{self.processes.rank}.pt"
             write_checkpoint(path, {"step": step, "batch": vars(batch), "loss": float(parts.total.detach())})
             raise FloatingPointError(
-                f"loss must be finite, got {float(parts.total.detach())} with gradient norm {float(norm)} at step {step}: "
-                f"the batch is in {path}, the last checkpoint is untouched"
+                f"loss must be finite, got {float(parts.total.detach())} with gradient norm {float(norm)} "
+                f"at step {step}: the batch is in {path}, the last checkpoint is untouched"
             )
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
@@ -247,8 +261,14 @@ class Trainer:
             else:
                 mean.copy_(value)
 
-    def _line(self, parts: LossParts, rate: float) -> dict[str, float]:
-        loss = {"loss" if name == "total" else f"loss_{name}": float(v) for name, v in parts._asdict().items()}
+    def _validation_due(self, steps: int) -> bool:
+        """Whether one of the last so many steps completed a stretch between validations."""
+        every = self.config.validation.every
+        return self.step // every > (self.step - steps) // every
+
+    def _line(self, parts: Tensor, rate: float) -> dict[str, float]:
+        names = ("loss" if name == "total" else f"loss_{name}" for name in LossParts._fields)
+        loss = dict(zip(names, parts.tolist(), strict=True))
         rates = {"rate": self.config.schedule.rate(self.step - 1), "pictures_s": rate}
         return {"step": float(self.step)} | loss | rates | self.probe.result()
 
@@ -270,6 +290,15 @@ class Trainer:
         flag = torch.tensor(float(stop), device=self.device)
         dist.all_reduce(flag, dist.ReduceOp.MAX)
         return bool(flag > 0)
+
+
+def network_state(path: Path | str) -> dict[str, Any]:
+    """A state that begins a new run with the weights of a file.
+
+    Raises: as ``network.load_network``.
+    """
+    weights = load_network(path).state_dict()
+    return {"step": 0, "best": -math.inf, "model": weights, "ema": weights, "optimiser": None}
 
 
 def _optimiser(network: Hourglass, config: TrainConfig) -> torch.optim.Optimizer:

@@ -99,7 +99,4 @@ def validation_samples(config: TrainConfig) -> list[Sample]:
         return []
     source = open_source(validation.source, config.network.input_size)
     size = config.network.input_size
-    return [
-        source.picture(size, np.random.default_rng([config.seed, _VALIDATION, n]))
-        for n in range(validation.count)
-    ]
+    return [source.picture(size, np.random.default_rng([config.seed, _VALIDATION, n])) for n in range(validation.count)]

@@ -56,8 +56,8 @@ class Probe:
         depth = truth.limb_depths
         on_limb = (truth.pafs != 0).any(2) & depth.isfinite() & (truth.valid[:, None] > 0)
         said, true = maps.limb_depths.detach().float()[on_limb] / self.network.limb_depth_scale, depth[on_limb].float()
-        values = (len(true), true.sum(), true.square().sum(), (said - true).square().sum())
-        self._moments = [m + float(v) for m, v in zip(self._moments, values, strict=True)]
+        values = [float(len(true)), float(true.sum()), float(true.square().sum()), float((said - true).square().sum())]
+        self._moments = [m + v for m, v in zip(self._moments, values, strict=True)]
         root = (truth.root_weight == 1) & (truth.valid > 0)
         said, true = maps.root_depth.detach().float()[root], truth.root_depth[root]
         if self.network.root_depth == "log":
