@@ -17,6 +17,7 @@ from ..errors import WeightsError
 
 PART_BYTES = 15 * 2**20  # of a portable part: below 16 MiB with its header
 _PORTABLE_FORMAT = "smap-train-1"
+_STATE = "state.json"
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
@@ -52,31 +53,28 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def write_portable(folder: Path, state: Mapping[str, Any], *, part_bytes: int = PART_BYTES) -> list[Path]:
-    """A checkpoint in 16 bit as ``part-000.safetensors`` ..., each smaller than ``part_bytes`` plus a short header.
+    """A checkpoint in 16 bit: ``part-000.safetensors`` ..., each of ``part_bytes`` and a short header, ``state.json``.
 
     Weights, averaged weights and optimiser moments are bfloat16, so a run that continues from it goes on closely, not
     exactly. Tensors larger than a part are cut.
 
     Raises:
-        FileExistsError: the folder holds parts already.
+        FileExistsError: the folder holds a portable checkpoint already.
         OSError: it cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.glob("part-*.safetensors")):
+    if (folder / _STATE).exists() or any(folder.glob("part-*.safetensors")):
         raise FileExistsError(f"folder must hold no portable checkpoint yet, got {folder}")
-    rest, tensors = _take_tensors(state)
+    tensors: dict[str, Tensor] = {}
+    tree = _take_tensors(state, "", tensors)
     pieces: list[dict[str, Tensor]] = [{}]
     room = part_bytes
-    shapes: dict[str, dict[str, Any]] = {}
-    for key, tensor in tensors.items():
-        value = tensor.detach()
-        narrow = torch.bfloat16 if value.dtype.is_floating_point else value.dtype
-        shapes[key] = {"shape": list(value.shape), "dtype": str(value.dtype).removeprefix("torch.")}
-        flat = value.to("cpu", narrow).reshape(-1)
+    for key, value in tensors.items():
+        flat = value.cpu().to(torch.bfloat16 if value.dtype.is_floating_point else value.dtype).reshape(-1)
         begin = 0
-        while begin < len(flat) or not len(flat):
-            count = max(1, room // flat.element_size())
-            if room < flat.element_size():
+        while begin < len(flat):
+            count = room // flat.element_size()
+            if count == 0:
                 pieces.append({})
                 room = part_bytes
                 continue
@@ -84,85 +82,62 @@ def write_portable(folder: Path, state: Mapping[str, Any], *, part_bytes: int = 
             pieces[-1][f"{key}@{begin}"] = part
             room -= part.numel() * part.element_size()
             begin += count
-            if not len(flat):
-                break
-    paths = []
-    for i, piece in enumerate(pieces):
-        about = {"format": _PORTABLE_FORMAT, "part": str(i), "parts": str(len(pieces))}
-        if i == 0:
-            about["state"] = json.dumps(rest)
-        about["shapes"] = json.dumps({k: v for k, v in shapes.items() if any(n.rpartition("@")[0] == k for n in piece)})
-        path = folder / f"part-{i:03d}.safetensors"
+    paths = [folder / f"part-{i:03d}.safetensors" for i in range(len(pieces))]
+    for path, piece in zip(paths, pieces, strict=True):
         try:
-            save_file(piece, path, about)
+            save_file(piece, path)
         except SafetensorError as error:
             raise OSError(f"{path} must be writable, got {error}") from error
-        paths.append(path)
-    return paths
+    # Last, so that a folder with it is whole.
+    about = {"format": _PORTABLE_FORMAT, "parts": len(pieces), "state": tree}
+    (folder / _STATE).write_text(json.dumps(about, separators=(",", ":")))
+    return [*paths, folder / _STATE]
 
 
 def read_portable(folder: Path) -> dict[str, Any]:
     """The state that ``write_portable`` was given, tensors in their former dtype.
 
     Raises:
-        FileNotFoundError: no parts.
-        WeightsError: a part is missing or no such file.
+        FileNotFoundError: no such checkpoint, or a part is missing.
+        WeightsError: a file is another one or damaged.
     """
-    paths = sorted(folder.glob("part-*.safetensors"))
-    if not paths:
-        raise FileNotFoundError(f"folder must hold part-000.safetensors and so on, got {folder}")
-    flats: dict[str, list[tuple[int, Tensor]]] = {}
-    shapes: dict[str, Any] = {}
-    rest: Any = None
-    for i, path in enumerate(paths):
-        try:
-            with safe_open(path, "pt") as file:
-                about = file.metadata() or {}
-                if about.get("format") != _PORTABLE_FORMAT or about["part"] != str(i):
-                    raise WeightsError(f"{path} must be part {i} of a portable checkpoint, got another file")
-                if int(about["parts"]) != len(paths):
-                    raise WeightsError(f"{folder} must hold {about['parts']} parts, got {len(paths)}")
-                shapes |= json.loads(about["shapes"])
-                rest = json.loads(about["state"]) if i == 0 else rest
+    if not (folder / _STATE).is_file():
+        raise FileNotFoundError(f"folder must hold a portable checkpoint with {_STATE}, got {folder}")
+    try:
+        about = json.loads((folder / _STATE).read_text())
+        if about["format"] != _PORTABLE_FORMAT:
+            raise ValueError(f"format {about['format']!r}")
+        pieces: dict[str, list[tuple[int, Tensor]]] = {}
+        for i in range(about["parts"]):
+            with safe_open(folder / f"part-{i:03d}.safetensors", "pt") as file:
                 for name in file.keys():  # noqa: SIM118 - not a mapping
                     key, _, begin = name.rpartition("@")
-                    flats.setdefault(key, []).append((int(begin), file.get_tensor(name)))
-        except SafetensorError as error:
-            raise WeightsError(f"{path} must be a safetensors file, got {error}") from error
-    tensors = {}
-    for key, pieces in flats.items():
-        flat = torch.cat([piece for _, piece in sorted(pieces, key=lambda p: p[0])])
-        tensors[key] = flat.to(getattr(torch, shapes[key]["dtype"])).reshape(shapes[key]["shape"])
-    return dict(_put_tensors(rest, tensors))
+                    pieces.setdefault(key, []).append((int(begin), file.get_tensor(name)))
+        flats = {key: torch.cat([t for _, t in sorted(p, key=lambda q: q[0])]) for key, p in pieces.items()}
+        return dict(_put_tensors(about["state"], flats))
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise WeightsError(f"{folder} must hold a whole portable checkpoint, got {error}") from error
 
 
-def _take_tensors(value: Any, path: str = "") -> tuple[Any, dict[str, Tensor]]:
-    """JSON types with ``{"tensor": name}`` for tensors and ``[key, value]`` pairs for dicts, and the tensors."""
+def _take_tensors(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+    """JSON types that say where the tensors, which go to ``tensors``, belong. JSON itself knows no integer keys."""
     if isinstance(value, Tensor):
-        return {"tensor": path}, {path: value}
-    tensors: dict[str, Tensor] = {}
+        tensors[path] = value.detach()
+        return {"tensor": path, "shape": list(value.shape), "dtype": str(value.dtype).removeprefix("torch.")}
     if isinstance(value, Mapping):
-        pairs = []
-        for key, item in value.items():
-            plain, inner = _take_tensors(item, f"{path}/{key}")
-            tensors |= inner
-            pairs.append([key, plain])
-        return {"dict": pairs}, tensors
+        return {"dict": [[key, _take_tensors(item, f"{path}/{key}", tensors)] for key, item in value.items()]}
     if isinstance(value, (list, tuple)):
-        items = []
-        for i, item in enumerate(value):
-            plain, inner = _take_tensors(item, f"{path}/{i}")
-            tensors |= inner
-            items.append(plain)
-        return {"list": items}, tensors
-    return value, tensors
+        return {"list": [_take_tensors(item, f"{path}/{i}", tensors) for i, item in enumerate(value)]}
+    return value
 
 
-def _put_tensors(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+def _put_tensors(value: Any, flats: Mapping[str, Tensor]) -> Any:
     if not isinstance(value, dict):
         return value
     if "tensor" in value:
-        return tensors[value["tensor"]]
+        dtype = getattr(torch, value["dtype"])
+        flat = flats[value["tensor"]] if 0 not in value["shape"] else torch.empty(0)
+        return flat.to(dtype).reshape(value["shape"])
     if "dict" in value:
-        return {key: _put_tensors(item, tensors) for key, item in value["dict"]}
-    return [_put_tensors(item, tensors) for item in value["list"]]
+        return {key: _put_tensors(item, flats) for key, item in value["dict"]}
+    return [_put_tensors(item, flats) for item in value["list"]]

@@ -1,0 +1,54 @@
+"""Train a network as a TOML file says; continues where an earlier run in the folder stopped.
+
+Several GPUs or nodes: torchrun --nproc-per-node N -m smap train CONFIG.toml --out FOLDER
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+from ._files import prepare_folder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, metavar="CONFIG.toml", help="see examples/train_small.toml")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run: checkpoints and curve")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the GPU when there is one)")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after about so long; run again to go on")
+    parser.add_argument("--start-from", type=Path, metavar="FILE", help="weights to begin a new run with")
+    parser.add_argument("--continue-from", type=Path, metavar="FOLDER", help="a portable checkpoint to continue from")
+    parser.add_argument(
+        "--portable",
+        type=Path,
+        metavar="FOLDER",
+        help="at the end also write a checkpoint in 16 bit, in files under 16 MiB, to continue from elsewhere",
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..train import Trainer, load_config, network_state, read_portable, write_portable
+
+    if not args.minutes > 0:
+        raise ValueError(f"minutes must be positive, got {args.minutes}")
+    if args.start_from is not None and args.continue_from is not None:
+        raise ValueError("start-from must not be given beside continue-from, got both")
+    config = load_config(args.config)
+    prepare_folder(args.out)
+    state = None
+    if args.start_from is not None:
+        state = network_state(args.start_from)
+    elif args.continue_from is not None:
+        state = read_portable(args.continue_from)
+    trainer = Trainer(config, args.out, device=args.device, start_from=state, progress=not args.quiet)
+    try:
+        trainer.run(seconds=60 * args.minutes)
+    except FloatingPointError as error:
+        raise ValueError(str(error)) from error
+    if trainer.main:
+        if args.portable is not None:
+            write_portable(args.portable, trainer.state())
+        print(f"{args.out}: step {trainer.step} of {config.schedule.steps}, best score {trainer.best:.4g}")
+    return 0

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from smap.train import Trainer
+from smap.train.curve import read_curve
+
+from .tiny import TinyBatches, tiny_config
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
+    return {f"{part}.{k}": v for part in ("network", "ema") for k, v in getattr(trainer, part).state_dict().items()}
+
+
+def trained(folder: Path, **options) -> Trainer:
+    trainer = Trainer(tiny_config(), folder, device="cpu", batches=TinyBatches, progress=False)
+    trainer.run(**options)
+    return trainer
+
+
+def comparable(folder: Path) -> list[dict[str, float]]:
+    """The curve without what depends on the clock."""
+    return [{k: v for k, v in line.items() if k != "pictures_s"} for line in read_curve(folder)]
+
+
+def test_an_interrupted_run_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    whole = trained(tmp_path / "whole")
+    for stop in (4, 6, 10):
+        trained(tmp_path / "pieces", until=stop)
+    pieces = trained(tmp_path / "pieces")
+    for key, value in weights(whole).items():
+        torch.testing.assert_close(weights(pieces)[key], value, rtol=0, atol=0, msg=key)
+    assert comparable(tmp_path / "pieces") == comparable(tmp_path / "whole")
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from smap.train import Trainer
+from tests.train.tiny import TinyBatches, tiny_config
+if __name__ == "__main__":
+    config = tiny_config(40, workers=1)
+    trainer = Trainer(config, Path(sys.argv[1]), device="cpu", batches=TinyBatches, progress=False)
+    trainer.run(observe=lambda line: print(int(line["step"]), flush=True))
+"""
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    script = folder.parent / "run.py"
+    script.write_text(SCRIPT)
+    env = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    return subprocess.Popen([sys.executable, str(script), str(folder)], stdout=subprocess.PIPE, text=True, env=env)
+
+
+def test_a_kill_at_any_moment_costs_nothing_but_time(tmp_path: Path) -> None:
+    folder = tmp_path / "killed"
+    process = start(folder)
+    for line in process.stdout:  # type: ignore[union-attr]
+        if int(line) >= 14:
+            break
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert (folder / "last.pt").exists()
+    config = tiny_config(40)
+    resumed = Trainer(config, folder, device="cpu", batches=TinyBatches, progress=False)
+    assert 0 < resumed.step < 40
+    resumed.run()
+    whole = Trainer(config, tmp_path / "whole", device="cpu", batches=TinyBatches, progress=False)
+    whole.run()
+    for key, value in weights(whole).items():
+        torch.testing.assert_close(weights(resumed)[key], value, rtol=0, atol=0, msg=key)
+    assert comparable(folder) == comparable(tmp_path / "whole")
+
+
+def test_nan_stops_with_the_batch_saved_and_the_checkpoint_kept(tmp_path: Path) -> None:
+    batches = partial(TinyBatches, bad_step=5)
+    trainer = Trainer(tiny_config(), tmp_path, device="cpu", batches=batches, progress=False)
+    with pytest.raises(FloatingPointError, match=r"loss must be finite, got nan .* at step 5"):
+        trainer.run()
+    (path,) = tmp_path.glob("bad_batch_*.pt")
+    assert torch.load(path, weights_only=True)["batch"]["depth_scale"].isinf().all()
+    again = Trainer(tiny_config(), tmp_path, device="cpu", batches=TinyBatches, progress=False)
+    assert again.step == 4  # the last line before
+    assert all(v.isfinite().all() for v in weights(again).values())
+    again.run()
+
+
+def test_stops_on_time_and_goes_on_later(tmp_path: Path) -> None:
+    started = time.monotonic()
+    trainer = trained(tmp_path, seconds=0.0)
+    assert trainer.step == 2
+    assert time.monotonic() - started < 30
+    assert trained(tmp_path).step == 12
+
+
+def test_learns_a_batch_by_heart(tmp_path: Path) -> None:
+    config = tiny_config(
+        60, phases=[{"until": 1.0, "size": [64, 64], "batch": 2}], schedule={"steps": 60, "warmup": 5, "peak": 1e-2}
+    )
+    batch = TinyBatches(config, 0, 1)()(0)
+    lines: list[dict[str, float]] = []
+    trainer = Trainer(config, tmp_path, device="cpu", batches=lambda *_: lambda: lambda step: batch, progress=False)
+    trainer.run(observe=lines.append)
+    for part in ("loss_heatmaps", "loss_pafs", "loss_limb_depths", "loss_root_depth"):
+        assert lines[-1][part] < 0.8 * lines[0][part], part
+    assert lines[-1]["root_error"] < 0.2
+
+
+def test_two_processes_share_gradients_and_pictures(tmp_path: Path) -> None:
+    script = tmp_path / "ddp.py"
+    script.write_text(
+        """
+import sys
+import torch, torch.distributed as dist
+torch.set_num_threads(1)
+from smap.train import Trainer
+from tests.train.tiny import TinyBatches, tiny_config
+seen = []
+class Recording(TinyBatches):
+    def __call__(self):
+        make = super().__call__()
+        def batch(step):
+            made = make(step)
+            seen.append(made.images.double().mean())
+            return made
+        return batch
+if __name__ == "__main__":
+    trainer = Trainer(tiny_config(6), sys.argv[1], device="cpu", batches=Recording, progress=False)
+    trainer.run()
+    own = torch.cat([p.detach().flatten() for p in trainer.network.parameters()])
+    both = [torch.zeros_like(own) for _ in range(2)]
+    dist.all_gather(both, own)
+    assert torch.equal(both[0], both[1]), "weights differ"
+    mean = torch.stack(seen)
+    means = [torch.zeros_like(mean) for _ in range(2)]
+    dist.all_gather(means, mean)
+    assert not (means[0] == means[1]).any(), "pictures are the same"
+    assert trainer.step == 6
+    print("rank", dist.get_rank(), "fine")
+"""
+    )
+    env = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*command, str(script), str(tmp_path / "run")], capture_output=True, text=True, env=env, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("fine") == 2
+    assert (tmp_path / "run" / "last.pt").exists()
