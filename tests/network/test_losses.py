@@ -35,7 +35,7 @@ def truth(seed: int = 0) -> ScaleTargets:
 
 
 def perfect(target: ScaleTargets, network: NetworkConfig = NETWORK) -> RawMaps:
-    root = target.root_depth
+    root = target.root_depth.clone()
     if network.root_depth == "log":
         root = ROOT_LOG_SCALE * torch.log(root) + ROOT_LOG_OFFSET
     depths = target.limb_depths.nan_to_num() * network.limb_depth_scale
