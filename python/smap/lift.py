@@ -75,15 +75,25 @@ class Tree(NamedTuple):
     order: Tensor
 
 
-@lru_cache(maxsize=32)
 def tree_of(skeleton: Skeleton, device: torch.device) -> Tree:
-    paths = torch.zeros(skeleton.num_joints, skeleton.num_limbs)
+    """Built once per skeleton and device, except in a trace: its tensors are not real and must not outlive it."""
+    return _build_tree(skeleton, device) if torch.compiler.is_compiling() else _cached_tree(skeleton, device)
+
+
+def _build_tree(skeleton: Skeleton, device: torch.device) -> Tree:
+    paths = [[0.0] * skeleton.num_limbs for _ in skeleton.joints]
     for limb, (parent, child) in enumerate(skeleton.limbs):
-        paths[child] = paths[parent]
-        paths[child, limb] = 1
+        paths[child] = list(paths[parent])
+        paths[child][limb] = 1.0
     order = [skeleton.root, *(child for _, child in skeleton.limbs)]
-    limbs = torch.tensor(skeleton.limbs, dtype=torch.int64).reshape(-1, 2)
-    return Tree(limbs.to(device), paths.to(device), torch.tensor(order, device=device))
+    return Tree(
+        torch.tensor(skeleton.limbs, dtype=torch.int64, device=device).reshape(-1, 2),
+        torch.tensor(paths, device=device).reshape(skeleton.num_joints, skeleton.num_limbs),
+        torch.tensor(order, device=device),
+    )
+
+
+_cached_tree = lru_cache(maxsize=32)(_build_tree)
 
 
 def lift_tensors(
