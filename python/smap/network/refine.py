@@ -99,7 +99,7 @@ class RefineNet(nn.Module):
         """
         absolute = torch.cat([(input_xy.float() + 0.5) / input_width, joints_3d.float()], -1)
         anchor, usable = self.anchors(found)
-        people = torch.arange(len(found), device=found.device)
+        people = torch.arange(found.shape[0], device=found.device)
         features: Tensor = absolute - absolute[people, anchor][:, None]
         features[people, anchor] = absolute[people, anchor]
         return features.masked_fill(~(found & usable[:, None])[..., None], 0)
@@ -119,7 +119,7 @@ class RefineNet(nn.Module):
             without an anchor (see ``RefinerConfig.anchor``) is returned as it came.
         """
         joints = self.config.skeleton.num_joints
-        people = len(found)
+        people = found.shape[0]  # not len(), which a tracer takes for a constant
         for name, value, shape in (
             ("input_xy", input_xy, (people, joints, 2)),
             ("joints_3d", joints_3d, (people, joints, 3)),
