@@ -1,6 +1,6 @@
 # Native tests of csrc/core under ASan and UBSan: one program per tests/native/*.cpp, no framework, no torch, no Python.
 enable_testing()
-set(SMAP_SANITIZERS -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+set(SMAP_SANITIZERS -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer)
 target_compile_options(smap_core PRIVATE -g ${SMAP_SANITIZERS})
 
 file(GLOB SMAP_NATIVE_TESTS CONFIGURE_DEPENDS tests/native/*.cpp)

@@ -92,11 +92,8 @@ struct ImageAssociation {
   SMAP_HOST_DEVICE int64_t& member(int64_t person, int64_t joint) const { return all.people(b, person, joint); }
 
   SMAP_HOST_DEVICE float depth_at(int64_t joint, int64_t k) {
-    const float x = all.xy(b, joint, k, 0) + 0.5f, y = all.xy(b, joint, k, 1) + 0.5f;
-    const int64_t h = all.root_depth.size[1], w = all.root_depth.size[2];
-    int64_t px = x > 0.0f ? static_cast<int64_t>(x) : 0, py = y > 0.0f ? static_cast<int64_t>(y) : 0;
-    px = px < w ? px : w - 1;
-    py = py < h ? py : h - 1;
+    const int64_t px = pixel_at(all.xy(b, joint, k, 0) + 0.5f, all.root_depth.size[2]);
+    const int64_t py = pixel_at(all.xy(b, joint, k, 1) + 0.5f, all.root_depth.size[1]);
     const float depth = all.root_depth(b, py, px);
     if (!is_finite(depth)) status = Associate::kRootDepthNotFinite;
     return depth;

@@ -90,17 +90,12 @@ struct LimbScore {
   /// Component along the limb at sample i, nearest pixel.
   SMAP_HOST_DEVICE float sample(const Segment& s, int i) const {
     const float t = static_cast<float>(i) + (options.official ? 0.0f : 0.5f), n = static_cast<float>(s.samples);
-    const int64_t px = pixel(s.x + t * s.dx / n, paf.size[2]), py = pixel(s.y + t * s.dy / n, paf.size[1]);
+    // Truncation, as the authors.
+    const int64_t px = pixel_at(s.x + t * s.dx / n + 0.5f, paf.size[2]);
+    const int64_t py = pixel_at(s.y + t * s.dy / n + 0.5f, paf.size[1]);
     const int64_t offset = py * paf.stride[1] + px * paf.stride[2];
     const float vx = paf.at(offset) * options.scale, vy = paf.at(offset + paf.stride[0]) * options.scale;
     return s.ux * vx + s.uy * vy;
-  }
-
-  SMAP_HOST_DEVICE static int64_t pixel(float place, int64_t size) {
-    // Truncation, as the authors; the clamps only matter for peaks outside the map.
-    const float rounded = place + 0.5f;
-    const int64_t at = rounded > 0.0f ? static_cast<int64_t>(rounded) : 0;
-    return at < size - 1 ? at : size - 1;
   }
 };
 

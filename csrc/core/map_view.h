@@ -45,4 +45,11 @@ struct MapView {
   }
 };
 
+/// The pixel of a line of `size` that holds `place`, truncated; the nearest one when it lies outside, however far, and
+/// 0 for NaN: peaks may come from anywhere, and a wild float does not fit an integer.
+SMAP_HOST_DEVICE inline int64_t pixel_at(float place, int64_t size) {
+  if (!(place > 0.0f)) return 0;
+  return place < static_cast<float>(size) ? static_cast<int64_t>(place) : size - 1;
+}
+
 }  // namespace smap
