@@ -6,33 +6,59 @@
 
 namespace smap {
 
-/// The elements of a contiguous tensor of this shape (-1 is free).
+/// `t`, or a contiguous copy of it: kernels here address elements without strides.
+inline Tensor dense(const Tensor& t) {
+  return t.is_contiguous() ? t : torch::stable::contiguous(t);
+}
+
+/// The elements of a dense tensor of this shape (-1 is free).
 template <class T, size_t N>
 T* elements(const Tensor& t, const char* what, const int64_t (&shape)[N], const Tensor& like) {
   check_same_device(t, what, like);
-  T* data = view<T>(t, what, shape).data;
-  check(t.is_contiguous(), what, "be contiguous", "strides");
-  return data;
+  return view<T>(t, what, shape).data;
 }
 
-inline Meshes meshes_of(const Tensor& screen, const Tensor& uv, const Tensor& triangles, const Tensor& instances,
-                        const Tensor& texels, const Tensor& textures, int64_t pictures, int64_t supersample) {
-  check(supersample >= 1 && supersample <= 4, "supersample", "be 1 to 4", supersample);
-  Meshes m;
-  m.screen = elements<const float>(screen, "screen", {-1, 3}, screen);
-  m.uv = elements<const float>(uv, "uv", {-1, 2}, screen);
-  m.triangles = elements<const int32_t>(triangles, "triangles", {-1, 3}, screen);
-  m.instances = elements<const int32_t>(instances, "instances", {-1, kInstanceColumns}, screen);
-  m.textures.texels = elements<const uint8_t>(texels, "texels", {-1}, screen);
-  m.textures.table = elements<const int64_t>(textures, "textures", {-1, 3}, screen);
-  m.textures.count = textures.size(0);
-  m.vertex_count = screen.size(0);
-  m.uv_count = uv.size(0);
-  m.triangle_count = triangles.size(0);
-  m.instance_count = instances.size(0);
-  m.pictures = pictures;
-  m.supersample = static_cast<int>(supersample);
-  return m;
-}
+/// What a `Meshes` points to, kept alive.
+struct MeshTensors {
+  Tensor screen, uv, triangles, instances, texels, textures;
+
+  MeshTensors(const Tensor& screen, const Tensor& uv, const Tensor& triangles, const Tensor& instances,
+              const Tensor& texels, const Tensor& textures)
+      : screen(dense(screen)),
+        uv(dense(uv)),
+        triangles(dense(triangles)),
+        instances(dense(instances)),
+        texels(dense(texels)),
+        textures(dense(textures)) {}
+
+  Meshes meshes(int64_t pictures, int64_t supersample) const {
+    check(supersample >= 1 && supersample <= kMaxSupersample, "supersample", "be 1 to 4", supersample);
+    Meshes m;
+    m.screen = elements<const float>(screen, "screen", {-1, 3}, screen);
+    m.uv = elements<const float>(uv, "uv", {-1, 2}, screen);
+    m.triangles = elements<const int32_t>(triangles, "triangles", {-1, 3}, screen);
+    m.instances = elements<const int32_t>(instances, "instances", {-1, kInstanceColumns}, screen);
+    m.textures.texels = elements<const uint8_t>(texels, "texels", {-1}, screen);
+    m.textures.table = elements<const int64_t>(textures, "textures", {-1, 3}, screen);
+    m.textures.count = textures.size(0);
+    m.vertex_count = screen.size(0);
+    m.uv_count = uv.size(0);
+    m.triangle_count = triangles.size(0);
+    m.instance_count = instances.size(0);
+    m.pictures = pictures;
+    m.supersample = static_cast<int>(supersample);
+#ifndef SMAP_WITH_CUDA  // reading the table back would wait for the device
+    for (int64_t i = 0; i < m.textures.count; ++i) {
+      const int64_t offset = m.textures.table[3 * i], size = m.textures.size(i, 0), levels = m.textures.levels(i);
+      int64_t end = offset;
+      for (int l = 0; l < levels && l < 31; ++l) end += 4 * m.textures.size(i, l) * m.textures.size(i, l);
+      check(offset >= 0 && levels >= 1 && levels < 31 && size < (1 << 20) && (size >> (levels - 1)) >= 1 &&
+                end <= texels.size(0),
+            "textures", "lie inside texels", "row " + std::to_string(i));
+    }
+#endif
+    return m;
+  }
+};
 
 }  // namespace smap

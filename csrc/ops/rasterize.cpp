@@ -11,7 +11,8 @@ Tensor rasterize(const Tensor& screen, const Tensor& uv, const Tensor& triangles
   check(pictures >= 0 && height > 0 && width > 0, "picture size", "be positive", shape_text(size, 3));
   check(total >= 0 && total <= INT32_MAX, "total", "be a count of triangles below 2^31", total);
   Rasterize body;
-  body.meshes = meshes_of(screen, uv, triangles, instances, texels, textures, pictures, supersample);
+  const MeshTensors held(screen, uv, triangles, instances, texels, textures);
+  body.meshes = held.meshes(pictures, supersample);
   body.height = height * supersample;
   body.width = width * supersample;
   Tensor out = empty(screen, {pictures, body.height, body.width}, ScalarType::Long);

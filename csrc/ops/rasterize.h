@@ -58,6 +58,7 @@ struct Textures {
 constexpr int64_t kNothing = 0x7FF0000000000000;  // no triangle at this sample: beyond every key, exact as a double
 constexpr int kSubpixel = 256;                    // snapped positions per sample
 constexpr float kFarOutside = 1 << 20;            // pixels; corners beyond would overflow the integer edges
+constexpr int kMaxSupersample = 4;
 constexpr float kAlphaThreshold = 0.35f;
 
 /// (depth, triangle) as one integer: smaller is nearer. High half: inverted bits of 1/z; low half: triangle id.
@@ -209,10 +210,11 @@ struct Rasterize {
     const int level = alpha_test ? t.mip_level(meshes, instance) : 0;
     const float scale = 1.f / static_cast<float>(t.area);
 
-    int64_t row[3], step_x[3], step_y[3];
+    int64_t row[3], bias[3], step_x[3], step_y[3];
     for (int k = 0; k < 3; ++k) {
       const int a = (k + 1) % 3, b = (k + 2) % 3;
-      row[k] = t.edge(k, left, top) + t.bias(k);
+      bias[k] = t.bias(k);
+      row[k] = t.edge(k, left, top) + bias[k];
       step_x[k] = (t.y[a] - t.y[b]) * kSubpixel;
       step_y[k] = (t.x[b] - t.x[a]) * kSubpixel;
     }
@@ -221,9 +223,9 @@ struct Rasterize {
       int64_t e0 = row[0], e1 = row[1], e2 = row[2];
       for (int64_t px = left; px <= right; ++px) {
         if ((e0 | e1 | e2) >= 0) {
-          const float w0 = static_cast<float>(e0) * scale * t.inverse_depth[0];
-          const float w1 = static_cast<float>(e1) * scale * t.inverse_depth[1];
-          const float w2 = static_cast<float>(e2) * scale * t.inverse_depth[2];
+          const float w0 = static_cast<float>(e0 - bias[0]) * scale * t.inverse_depth[0];
+          const float w1 = static_cast<float>(e1 - bias[1]) * scale * t.inverse_depth[1];
+          const float w2 = static_cast<float>(e2 - bias[2]) * scale * t.inverse_depth[2];
           const float inverse_depth = w0 + w1 + w2;
           if (inverse_depth > 0.f && (!alpha_test || opaque(instance, t, level, w0, w1, w2))) {
             store(line + px, visibility_key(inverse_depth, id));

@@ -5,9 +5,8 @@
 
 namespace smap {
 
-constexpr int kRegionCount = 8;  // rows of `materials`: regions of the body
-constexpr int kLightSize = 33;   // 9 x RGB irradiance coefficients, direction to the key light, its RGB
-constexpr int kMaxSupersample = 4;
+constexpr int kRegionCount = 8;        // rows of `materials`: regions of the body
+constexpr int kLightSize = 33;         // 9 x RGB irradiance coefficients, direction to the key light, its RGB
 constexpr float kSameSurface = 0.05f;  // metres: samples of one mesh closer than this are shaded once per pixel
 
 /// Pixel i of the flattened (picture, y, x) grid.
@@ -75,8 +74,9 @@ struct Shade {
   /// Linear colour of one triangle at a sample.
   SMAP_HOST_DEVICE void surface(const int32_t* instance, int64_t local, int64_t px, int64_t py, const float* light,
                                 float (&out)[3]) const {
+    out[0] = out[1] = out[2] = 0.f;
     ScreenTriangle t;
-    t.load(meshes, instance, local);
+    if (!t.load(meshes, instance, local)) return;  // not what rasterize drew
     float w[3], total = 0.f;
     for (int k = 0; k < 3; ++k) {
       w[k] = static_cast<float>(t.edge(k, px, py)) / static_cast<float>(t.area) * t.inverse_depth[k];
