@@ -114,7 +114,7 @@ def test_cuda_sources_include_no_torch() -> None:
 
 
 def test_every_op_has_all_its_parts() -> None:
-    names = re.search(r"set\(SMAP_OPS ([^)]*)\)", (ROOT / "CMakeLists.txt").read_text())
+    names = re.search(r"set\(SMAP_OPS\s+([^)]*)\)", (ROOT / "CMakeLists.txt").read_text())
     assert names
     for op in names[1].split():
         for part_ in (

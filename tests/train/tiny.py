@@ -30,7 +30,7 @@ def tiny_config(steps: int = 12, **changes: Any) -> TrainConfig:
         "schedule": {"steps": steps, "warmup": 2},
         "network": NETWORK,
         "phases": [{"until": 0.5, "size": [32, 64], "batch": 3}, {"until": 1.0, "size": list(SIZE), "batch": 2}],
-        "data": [{"kind": "scenes"}],
+        "data": [{"kind": "scenes", "options": {"window_focus": 1.0}}],
         "workers": 0,
         "log_every": 2,
         "save_seconds": 0.0,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 import numpy as np
 
 from ..sample import Sample
-from ..synthetic import Pack, SceneConfig, render_scene
+from ..synthetic import BuiltinPack, Pack, SceneConfig, render_scene
 from .batch import Batch, collate
 from .config import DataSource, TrainConfig, build
 
@@ -43,15 +44,9 @@ class SceneSource:
         return render_scene(self._pack, self._configs[size], int(rng.integers(2**62)))
 
 
-_PACKS: dict[str | None, Pack] = {}  # several sources of a process read one pack
-
-
-def _load_pack(path: str | None) -> Pack:
-    if path not in _PACKS:
-        if path is None:
-            raise ValueError("data path must name a scene pack, got none")
-        _PACKS[path] = Pack.load(path)
-    return _PACKS[path]
+@cache  # several sources of a process share a pack
+def _load_pack(path: str | None) -> Pack | BuiltinPack:
+    return BuiltinPack() if path is None else Pack.load(path)
 
 
 def open_source(source: DataSource, full_size: tuple[int, int]) -> PictureSource:

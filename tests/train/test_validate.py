@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from smap.network import Hourglass
+from smap.train import Trainer
+from smap.train.curve import read_curve
+from smap.train.pictures import BatchMaker, validation_samples
+from smap.train.validate import Validator, score
+
+from .tiny import tiny_config
+
+VALIDATION = {"every": 2, "count": 3, "source": {"kind": "scenes", "split": "val"}}
+
+
+def test_pictures_depend_on_their_number_alone() -> None:
+    config = tiny_config(4, data=[{"kind": "scenes", "weight": 2}, {"kind": "scenes", "options": {"empty_share": 1.0}}])
+    make = BatchMaker(config)()
+    forwards = [make(step) for step in range(4)]
+    again = BatchMaker(config)()
+    for step in (3, 0, 2):
+        for name, value in vars(again(step)).items():
+            torch.testing.assert_close(value, getattr(forwards[step], name), rtol=0, atol=0, equal_nan=True, msg=name)
+    assert forwards[0].images.shape == (3, 64, 32, 3)
+    assert forwards[3].images.shape == (2, 64, 64, 3)
+    assert len({float(b.images.double().mean()) for b in forwards}) == 4
+
+
+def test_two_processes_make_different_pictures_and_together_those_of_one() -> None:
+    phases = [{"until": 1.0, "size": [64, 64], "batch": 2}]
+    whole = BatchMaker(tiny_config(4, phases=[phases[0] | {"batch": 4}]))()(1)
+    halves = [BatchMaker(tiny_config(4, phases=phases), rank, 2)()(1) for rank in range(2)]
+    torch.testing.assert_close(torch.cat([b.images for b in halves]), whole.images, rtol=0, atol=0)
+
+
+def test_figures_of_an_untrained_network() -> None:
+    config = tiny_config(validation=VALIDATION)
+    samples = validation_samples(config)
+    assert len(samples) == 3
+    np.testing.assert_array_equal(samples[1].image, validation_samples(config)[1].image)
+    figures = Validator(config, torch.device("cpu"), samples).run(Hourglass(config.network).eval())
+    assert np.isfinite(figures["loss"])
+    assert figures["recall"] == 0
+    assert figures["score"] == 0
+
+
+def test_score_of_perfection_is_one() -> None:
+    names = ("recall", "precision", "pck_2d_all", "pck_rel_all", "pck_root_50cm")
+    assert score(dict.fromkeys(names, 1.0)) == 1
+    assert score(dict.fromkeys(names, float("nan"))) == 0
+
+
+def test_run_validates_and_keeps_the_best(tmp_path) -> None:
+    trainer = Trainer(tiny_config(4, validation=VALIDATION), tmp_path, device="cpu", progress=False)
+    trainer.run()
+    steps = [line["step"] for line in read_curve(tmp_path) if "val_loss" in line]
+    assert steps == [2, 4]
+    assert (tmp_path / "best.safetensors").exists()
