@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_PIXELS = 2**27  # 134 megapixels; more is a mistake or an attack, and would take gigabytes to decode
+MAX_BYTES = 2**29  # of a file: as many pixels without compression, and to spare
 # Read when OpenCV is first imported; refuses such a file by its header, before it takes memory.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
 
@@ -23,11 +24,13 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is empty, truncated, not a picture, or larger than ``MAX_PIXELS``.
+        ValueError: the file is empty, truncated, not a picture, or larger than ``MAX_PIXELS`` or ``MAX_BYTES``.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"image must be a file, got {str(path)!r}")
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"image file must have at most {MAX_BYTES} bytes, got {path.stat().st_size} in {str(path)!r}")
     data = np.fromfile(path, np.uint8)
     if not data.size:
         raise ValueError(f"image file must not be empty, got {str(path)!r}")

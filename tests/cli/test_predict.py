@@ -70,7 +70,10 @@ def damaged(folder: Path) -> dict[str, Path]:
     for name, path in paths.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(files[name])
-    return paths | {"missing": folder / "nowhere.png"}
+    vast = folder / "vast.png"
+    with vast.open("wb") as file:  # a hole: takes no room on the disk
+        file.truncate(2**40)
+    return paths | {"missing": folder / "nowhere.png", "vast": vast}
 
 
 def test_damaged_files_are_skipped_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,11 +87,11 @@ def test_damaged_files_are_skipped_and_counted(tmp_path: Path, capsys: pytest.Ca
     assert names(out) == ["a.json", "z.json"]
     for path in bad.values():
         assert [line for line in err.splitlines() if f"skipped {path}:" in line], path
-    assert "2 images, 2 people, 5 skipped" in err
+    assert "2 images, 2 people, 6 skipped" in err
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("kind", ["empty", "truncated", "no-picture", "huge", "missing"])
+@pytest.mark.parametrize("kind", ["empty", "truncated", "no-picture", "huge", "missing", "vast"])
 def test_one_damaged_picture_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
     path = damaged(tmp_path)[kind]
     assert main(["predict", str(path)]) == 2
