@@ -4,8 +4,10 @@ from .associate import associate
 from .back_project import back_project
 from .find_peaks import find_peaks
 from .make_targets import Targets, make_targets
+from .rasterize import rasterize
 from .read_limb_depths import read_limb_depths
 from .score_limbs import score_limbs
+from .shade import shade
 
 __all__ = [
     "Targets",
@@ -13,6 +15,8 @@ __all__ = [
     "back_project",
     "find_peaks",
     "make_targets",
+    "rasterize",
     "read_limb_depths",
     "score_limbs",
+    "shade",
 ]
