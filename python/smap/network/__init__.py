@@ -2,6 +2,7 @@
 
 from .config import STRIDE, NetworkConfig
 from .hourglass import ROOT_LOG_OFFSET, ROOT_LOG_SCALE, Hourglass, RawMaps
+from .inference import PreparedNetwork, default_dtype, find_device, fold, prepare
 from .normalise import IMAGE_MEAN, IMAGE_STD, normalise
 from .refine import RefineNet, RefinerConfig
 from .weights import convert, load_network, load_refiner, read_notes, save_network, save_refiner
@@ -14,13 +15,18 @@ __all__ = [
     "STRIDE",
     "Hourglass",
     "NetworkConfig",
+    "PreparedNetwork",
     "RawMaps",
     "RefineNet",
     "RefinerConfig",
     "convert",
+    "default_dtype",
+    "find_device",
+    "fold",
     "load_network",
     "load_refiner",
     "normalise",
+    "prepare",
     "read_notes",
     "save_network",
     "save_refiner",

@@ -34,16 +34,31 @@ class RawMaps(NamedTuple):
 
 
 class ConvNorm(nn.Module):
-    """Convolution, batch normalisation and, unless told otherwise, ReLU. ``norm`` is ``Identity`` once folded."""
+    """Convolution, batch normalisation, a sum with another tensor if one is given, ReLU; each but the first optional.
 
-    def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, *, bias: bool, relu: bool = True):
+    Every convolution of the network is in one, so that ``inference`` has one thing to fold and to replace.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 1,
+        stride: int = 1,
+        *,
+        bias: bool,
+        norm: bool = True,
+        relu: bool = True,
+    ):
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=bias)
-        self.norm: nn.Module = nn.BatchNorm2d(outputs)
+        self.norm: nn.Module = nn.BatchNorm2d(outputs) if norm else nn.Identity()
         self.relu = relu
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
         x = self.norm(self.conv(x))
+        if plus is not None:
+            x = x + plus
         return F.relu(x, inplace=True) if self.relu else x
 
 
@@ -58,17 +73,17 @@ class Residual(nn.Module):
         else:
             width = outputs // 4
             plan = [(inputs, width, 1, 1), (width, width, 3, stride), (width, outputs, 1, 1)]
-        self.convs = nn.ModuleList(ConvNorm(*sizes, bias=bias, relu=i + 1 < len(plan)) for i, sizes in enumerate(plan))
+        self.convs = nn.ModuleList(ConvNorm(*sizes, bias=bias) for sizes in plan)
         self.shortcut = (
             ConvNorm(inputs, outputs, 1, stride, bias=bias, relu=False) if stride > 1 or inputs != outputs else None
         )
 
     def forward(self, x: Tensor) -> Tensor:
         y = x
-        for conv in self.convs:
+        for conv in self.convs[:-1]:
             y = conv(y)
-        y = y + (x if self.shortcut is None else self.shortcut(x))
-        return F.relu(y, inplace=True)
+        total: Tensor = self.convs[-1](y, plus=x if self.shortcut is None else self.shortcut(x))
+        return total
 
 
 class Head(nn.Module):
@@ -77,15 +92,13 @@ class Head(nn.Module):
     def __init__(self, inputs: int, outputs: int, config: NetworkConfig):
         super().__init__()
         self.hidden = ConvNorm(inputs, inputs, bias=config.release_layout)
-        self.output: nn.Module = (
-            ConvNorm(inputs, outputs, 3, bias=True, relu=False)
-            if config.release_layout
-            else nn.Conv2d(inputs, outputs, 3, padding=1)
-        )
+        self.output = ConvNorm(inputs, outputs, 3, bias=True, norm=config.release_layout, relu=False)
+        self.float32_output = False  # whatever the dtype of the rest: set by ``inference.fold``
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.output(self.hidden(x))
-        return y
+        y = self.hidden(x)
+        maps: Tensor = self.output(y.float() if self.float32_output else y)
+        return maps
 
 
 class DecoderUnit(nn.Module):
@@ -94,7 +107,7 @@ class DecoderUnit(nn.Module):
     def __init__(self, encoded: int, config: NetworkConfig, *, coarsest: bool, last_stage: bool, finest: bool):
         super().__init__()
         width, bias, skeleton = config.decoder_channels, config.release_layout, config.skeleton
-        self.lateral = ConvNorm(encoded, width, bias=bias, relu=False)
+        self.lateral = ConvNorm(encoded, width, bias=bias)
         self.up = None if coarsest else ConvNorm(width, width, bias=bias, relu=False)
         self.maps_2d = Head(width, skeleton.num_joints + 2 * skeleton.num_limbs, config)
         self.limb_depths = Head(width, skeleton.num_limbs, config)
@@ -107,11 +120,12 @@ class DecoderUnit(nn.Module):
         self.align_corners = config.release_layout
 
     def forward(self, encoded: Tensor, coarser: Tensor | None) -> Tensor:
-        y: Tensor = self.lateral(encoded)
+        above = None
         if self.up is not None and coarser is not None:
             # The 1x1 convolution comes before the resize, which it commutes with, at a quarter of the cost.
-            y = y + resize(self.up(coarser), y.shape[-2:], self.align_corners)
-        return F.relu(y, inplace=True)
+            above = resize(self.up(coarser), encoded.shape[-2:], self.align_corners)
+        y: Tensor = self.lateral(encoded, plus=above)
+        return y
 
     def skip(self, encoded: Tensor, decoded: Tensor) -> Tensor:
         """What the next stage adds to its encoder layer of this scale."""
@@ -207,7 +221,7 @@ class Hourglass(nn.Module):
         for k in range(2, config.averaged_scales + 1):
             coarse = stage.units[-k].maps_2d(decoded[-k])
             maps_2d = maps_2d + resize(coarse, maps_2d.shape[-2:], config.release_layout)
-        heatmaps, pafs = self._split(maps_2d / config.averaged_scales)
+        heatmaps, pafs = self._split(maps_2d / config.averaged_scales if config.averaged_scales > 1 else maps_2d)
         limb_depths = unit.limb_depths(finest) / config.limb_depth_scale
         root = unit.root_depth(finest)[:, 0].float()
         if config.root_depth == "log":
@@ -216,10 +230,19 @@ class Hourglass(nn.Module):
         root = root * (x.shape[-1] / config.training_width)
         return heatmaps, pafs, limb_depths, root
 
+    def drop_unused_heads(self) -> None:
+        """Delete the heads that ``forward`` does not read, with their weights; ``raw`` no longer works."""
+        for stage in self.stages:
+            for k, unit in enumerate(reversed(stage.units), start=1):
+                last = stage is self.stages[-1]
+                if not last or k > self.config.averaged_scales:
+                    del unit.maps_2d
+                if not last or k > 1:
+                    del unit.limb_depths, unit.root_depth
+
     def _decode(self, x: Tensor) -> list[list[Tensor]]:
         """Decoder features, ``[stage][scale]``."""
-        if x.dim() != 4 or x.shape[1] != 3 or x.shape[2] % STRIDE or x.shape[3] % STRIDE:
-            raise ValueError(f"batch must be (B, 3, H, W), H and W multiples of {STRIDE}, got {tuple(x.shape)}")
+        check_batch(x)
         x = self.stem(x)
         skips: list[Tensor] | None = None
         results = []
@@ -243,6 +266,12 @@ class Hourglass(nn.Module):
         return maps_2d[:, :joints], maps_2d[:, joints:].unflatten(1, (limbs, 2))
 
 
+def check_batch(x: Tensor) -> None:
+    """Raises: ValueError unless a network can take this shape."""
+    if x.dim() != 4 or x.shape[1] != 3 or x.shape[2] % STRIDE or x.shape[3] % STRIDE:
+        raise ValueError(f"batch must be (B, 3, H, W), H and W multiples of {STRIDE}, got {tuple(x.shape)}")
+
+
 def resize(x: Tensor, size: Sequence[int], align_corners: bool) -> Tensor:
     """Bilinear, or the same tensor when it has this ``(height, width)`` already."""
     if tuple(x.shape[-2:]) == tuple(size):
@@ -260,8 +289,7 @@ def _initialise(module: nn.Module) -> None:
         nn.init.zeros_(cast(nn.BatchNorm2d, cast(ConvNorm, module.convs[-1]).norm).weight)
     elif isinstance(module, Head):
         # Start at empty maps, the target of nearly every pixel. (Module.apply visits children first.)
-        output = module.output
-        if isinstance(output, ConvNorm):
-            nn.init.constant_(cast(nn.BatchNorm2d, output.norm).weight, 0.01)
+        if isinstance(module.output.norm, nn.BatchNorm2d):
+            nn.init.constant_(module.output.norm.weight, 0.01)
         else:
-            nn.init.normal_(cast(nn.Conv2d, output).weight, std=0.001)
+            nn.init.normal_(module.output.conv.weight, std=0.001)
