@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,18 +15,26 @@ from .network.official import fixture_inputs
 NET_WIDTH = 832  # input pixels, of the authors' canvas
 
 
-def official_maps(shared: Path, case: int) -> tuple[Maps, int]:
-    """Case ``case`` in the authors' range (``map_scale=1``), limbs as in ``SMAP15``, and its check sum."""
+class OfficialCase(NamedTuple):
+    """Maps in the authors' range (``map_scale=1``), limbs as in ``SMAP15``; their check sum; the scene they show."""
+
+    maps: Maps
+    crc: int
+    scene: dict[str, Any]
+
+
+def official_maps(shared: Path, case: int) -> OfficialCase:
     inputs = fixture_inputs(shared)
-    _, maps, root_depth, limb_depths = inputs.make_case(case)
+    scene, maps, root_depth, limb_depths = inputs.make_case(case)
     theirs = [tuple(limb) for limb in inputs.LIMBS]
     order = [theirs.index(limb if limb in theirs else limb[::-1]) for limb in SMAP15.limbs]
     sign = np.array([1 if limb in theirs else -1 for limb in SMAP15.limbs], np.float32)
     pafs = maps[15:].reshape(14, 2, *maps.shape[1:])[order] * sign[:, None, None, None]
     depths = limb_depths[order] * sign[:, None, None] / np.float32(100)
-    return Maps(
+    ours = Maps(
         torch.from_numpy(maps[None, :15].copy()),
         torch.from_numpy(pafs[None]),
         torch.from_numpy(depths[None]),
         torch.from_numpy((root_depth * np.float32(NET_WIDTH / 100))[None]),
-    ), inputs.crc(maps, root_depth, limb_depths)
+    )
+    return OfficialCase(ours, inputs.crc(maps, root_depth, limb_depths), scene)

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smap import SMAP15, Camera, Letterbox
+from smap import SMAP15, Camera, DecodeConfig, Letterbox, decode, lift
 from smap.lift import Lifted, Views, lift_tensors, refine, to_people, tree_of
+
+from .official_maps import official_maps
 
 BOX = Letterbox.fit(1280, 720, (416, 256))
 CAMERA = Camera(1100, 1120, 640, 350)
@@ -109,3 +113,24 @@ def test_refined_joints_keep_their_image_position_and_others_are_completed() -> 
 def test_one_camera_per_image() -> None:
     with pytest.raises(ValueError, match="cameras must be one per image = 1, got 2"):
         Views.of([BOX], [CAMERA, CAMERA], "cpu")
+
+
+def test_lifts_as_the_authors_do(shared: Path) -> None:
+    """To 1 mm; their pixel centres are at 0.5, so the principal point moves by half a pixel."""
+    with np.load(shared / "official" / "association.npz") as file:
+        recorded = dict(file)
+    for case in sorted({key.split("/")[0] for key in recorded}, key=int)[::3]:
+        maps, crc, scene = official_maps(shared, int(case))
+        if crc != recorded[f"{case}/crc"]:
+            continue
+        scale = scene["scale"]
+        box = Letterbox.fit(scale["img_width"], scale["img_height"], (832, 512))
+        camera = Camera(scale["f_x"], scale["f_y"], scale["cx"] - 0.5, scale["cy"] - 0.5)
+        people = lift(maps, decode(maps, DecodeConfig.official(map_scale=1)), box, camera, child_alone=False)[0]
+        truth = recorded[f"{case}/pose3d_cm"] / 100
+        assert len(people) == len(truth)
+        missing = (recorded[f"{case}/index"] < 0)[..., None]
+        np.testing.assert_array_equal(np.isnan(people.joints_3d), np.repeat(missing, 3, -1), err_msg=case)
+        found = np.where(missing, truth, people.joints_3d)
+        tolerance = 1e-3 * np.maximum(1, np.abs(truth[..., 2:]) / 10)  # float32 beyond ten metres
+        assert (np.abs(found - truth) <= tolerance).all(), (case, np.abs(found - truth).max())

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .camera import Camera
     from .decode import DecodeConfig, Detections, Peaks, decode
     from .errors import BuildError, DatasetError, WeightsError
+    from .estimator import Estimator
     from .letterbox import Letterbox
     from .lift import lift
     from .maps import Maps
@@ -27,6 +28,7 @@ __all__ = [
     "DatasetError",
     "DecodeConfig",
     "Detections",
+    "Estimator",
     "Letterbox",
     "Maps",
     "Peaks",
@@ -44,6 +46,7 @@ _MODULES = {
     "camera": ("Camera",),
     "decode": ("DecodeConfig", "Detections", "Peaks", "decode"),
     "errors": ("BuildError", "DatasetError", "WeightsError"),
+    "estimator": ("Estimator",),
     "letterbox": ("Letterbox",),
     "lift": ("lift",),
     "maps": ("Maps",),

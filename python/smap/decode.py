@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -125,6 +126,13 @@ class Detections:
 
     def __len__(self) -> int:
         return int(self.people.shape[0])
+
+    @classmethod
+    def cat(cls, parts: Sequence[Detections]) -> Detections:
+        """The images of several batches, decoded with one configuration, as one batch."""
+        peaks = [torch.cat([getattr(part.peaks, name) for part in parts]) for name in ("xy", "score", "count")]
+        rest = [torch.cat([getattr(part, name) for part in parts]) for name in ("people", "count", "root_depths")]
+        return cls(Peaks(*peaks), *rest)
 
 
 def decode(maps: Maps, config: DecodeConfig = DecodeConfig()) -> Detections:

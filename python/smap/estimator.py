@@ -1,0 +1,161 @@
+"""Pictures to people in metres: the whole path behind one call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .camera import Camera
+from .decode import DecodeConfig, Detections, decode
+from .image import to_rgb
+from .letterbox import Letterbox
+from .lift import Lifted, Views, lift_tensors, refine, to_people
+from .maps import Maps
+from .network import STRIDE, NetworkConfig, RefineNet, find_device, load_network, load_refiner, normalise, prepare
+from .people import People
+from .skeleton import Skeleton
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+class Estimator:
+    """Finds every person in an image and returns their joints in metres in the camera frame (paper Fig. 2).
+
+    Args:
+        weights: "default", a ``.safetensors`` file of this library, or the authors' ``SMAP.pth``.
+        refiner: likewise; "default" is the one that belongs to the default weights and is left out with other weights;
+            None switches it off.
+        device: where the network runs; default: the GPU if torch has one, else the CPU.
+        dtype: arithmetic of the network; default: the fastest that keeps the maps (see ``network.prepare``).
+        decode: settings of the association.
+        input_size: ``(width, height)`` of the network's input, multiples of 32; default: the weights' own.
+
+    Raises:
+        FileNotFoundError: there is no such weights file.
+        WeightsError: the weights cannot be used.
+        ValueError: the device does not exist, or ``input_size`` does not fit.
+    """
+
+    def __init__(
+        self,
+        weights: str | os.PathLike[str] = "default",
+        *,
+        refiner: str | os.PathLike[str] | None = "default",
+        device: str | torch.device | None = None,
+        dtype: torch.dtype | None = None,
+        decode: DecodeConfig | None = None,
+        input_size: tuple[int, int] | None = None,
+    ) -> None:
+        self.device = find_device(device)
+        network = load_network(resolve_weights(weights))
+        self.config: NetworkConfig = network.config
+        self.skeleton: Skeleton = network.config.skeleton
+        self.input_size = check_input_size(input_size or network.config.input_size)
+        self.decode = decode or DecodeConfig()
+        self._network = prepare(network, self.device, dtype)
+        self.dtype: torch.dtype = self._network.dtype
+        self._refiner: RefineNet | None = None
+        if refiner is not None and not (refiner == "default" and weights != "default"):
+            self._refiner = load_refiner(resolve_weights(refiner, "refiner")).to(self.device).eval()
+
+    def predict(self, image: Any, camera: Camera | None = None, *, color: str = "rgb") -> People:
+        """People in one image, near to far; nobody is an empty ``People``.
+
+        Args:
+            image: a path, a ``(H, W, 3)`` uint8 array, a uint8 tensor (``(3, H, W)`` or ``(H, W, 3)``) or a PIL image.
+            camera: intrinsics in image pixels; default ``Camera.default``, whose focal length is a guess, and depth is
+                proportional to it.
+            color: channel order of an array or tensor, "rgb" or "bgr".
+
+        Raises:
+            FileNotFoundError, TypeError, ValueError: see ``smap.image.to_rgb``.
+        """
+        return self.predict_batch([image], [camera], color=color)[0]
+
+    def predict_batch(
+        self, images: Sequence[Any], cameras: Sequence[Camera | None] | None = None, *, color: str = "rgb"
+    ) -> list[People]:
+        """``predict`` for several images of any sizes, in one network pass.
+
+        Raises:
+            ValueError: ``cameras`` are not as many as the images; otherwise as ``predict``.
+        """
+        pictures = [to_rgb(image, color) for image in images]
+        cameras = [None] * len(pictures) if cameras is None else list(cameras)
+        if len(cameras) != len(pictures):
+            raise ValueError(f"cameras must be one per image = {len(pictures)}, got {len(cameras)}")
+        if not pictures:
+            return []
+        sizes = [(picture.shape[1], picture.shape[0]) for picture in pictures]
+        known = [camera or Camera.default(*size) for camera, size in zip(cameras, sizes, strict=True)]
+        boxes = [Letterbox.fit(*size, self.input_size, STRIDE) for size in sizes]
+        canvases = np.stack([box.apply(picture) for box, picture in zip(boxes, pictures, strict=True)])
+        views = Views.of(boxes, known, self.device)
+        lifted, counts = self._lift(self._maps(torch.from_numpy(canvases)), views)
+        return to_people(lifted, counts, known, self.skeleton)
+
+    @torch.inference_mode()
+    def network(self, batch: Tensor) -> Maps:
+        """``(B, 3, H, W)`` float32 normalised RGB (``smap.network.normalise``) -> maps."""
+        return self._network(batch.to(self.device))
+
+    @torch.inference_mode()
+    def _maps(self, canvases: Tensor) -> Maps:
+        return self._network(normalise(canvases.to(self.device)))
+
+    @torch.inference_mode()
+    def _lift(self, maps: Maps, views: Views) -> tuple[Lifted, list[int]]:
+        detections = self._detect(maps)
+        counts = [int(n) for n in detections.count.tolist()]
+        most = max(counts)
+        lifted = lift_tensors(
+            maps.limb_depths,
+            detections.peaks.xy,
+            detections.peaks.score,
+            detections.people[:, :most],
+            detections.root_depths[:, :most],
+            views,
+            self.skeleton,
+            stride=STRIDE,
+        )
+        if self._refiner is not None and most:
+            lifted = refine(self._refiner, lifted, views, self.input_size, STRIDE)
+        return lifted, counts
+
+    def _detect(self, maps: Maps) -> Detections:
+        """Decode; on the CPU one thread per image, which needs no barrier between them on a busy machine."""
+        workers = min(len(maps), torch.get_num_threads())
+        if self.device.type != "cpu" or workers < 2:
+            return decode(maps, self.decode)
+        with ThreadPoolExecutor(workers) as pool:
+            single = pool.map(partial(decode, config=self.decode), (maps[i : i + 1] for i in range(len(maps))))
+            return Detections.cat(list(single))
+
+    def __repr__(self) -> str:
+        size = "x".join(map(str, self.input_size))
+        refined = "with" if self._refiner is not None else "without"
+        return f"Estimator({size}, {self.dtype}, {self.device}, {refined} refiner)"
+
+
+def resolve_weights(weights: str | os.PathLike[str], kind: str = "default") -> Path:
+    """A path, or the file of that name that comes with the library."""
+    named = WEIGHTS / f"{kind if weights == 'default' else weights}.safetensors"
+    path = named if isinstance(weights, str) and named.is_file() else Path(weights)
+    if not path.is_file():
+        raise FileNotFoundError(f"weights must be 'default' or a file, got {str(weights)!r}")
+    return path
+
+
+def check_input_size(size: tuple[int, int]) -> tuple[int, int]:
+    width, height = (int(v) for v in size)
+    if width < 32 or height < 32 or width % 32 or height % 32:
+        raise ValueError(f"input_size must be multiples of 32, got {size}")
+    return width, height

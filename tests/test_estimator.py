@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from smap import SMAP15, Camera, Estimator, Letterbox, Maps, WeightsError
+from smap.network import Hourglass, NetworkConfig, RefineNet, RefinerConfig, save_network, save_refiner
+
+from .scenes import random_scene
+from .test_round_trip import assert_same, targets
+
+TINY = NetworkConfig(blocks=(1, 1, 1, 1), encoder_channels=(8, 8, 16, 16), decoder_channels=8, stem_channels=8)
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_network(Hourglass(TINY), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def refiner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "refiner.safetensors"
+    save_refiner(RefineNet(RefinerConfig()), path)
+    return path
+
+
+class PerfectNetwork:
+    """Answers with the maps of known scenes, whatever the picture."""
+
+    def __init__(self, maps: list[Maps]) -> None:
+        self.maps = maps
+
+    def __call__(self, batch: torch.Tensor) -> Maps:
+        assert batch.shape[0] == len(self.maps)
+        names = ("heatmaps", "pafs", "limb_depths", "root_depth")
+        return Maps(*(torch.cat([getattr(m, name) for m in self.maps]) for name in names))
+
+
+def test_a_perfect_network_gives_the_same_people(weights: Path) -> None:
+    estimator = Estimator(weights, device="cpu", input_size=(832, 512))
+    scenes = [random_scene(seed, 4) for seed in (1, 2, 3)]
+    pictures = [np.zeros((box.height, box.width, 3), np.uint8) for _, _, box in scenes]
+    estimator._network = PerfectNetwork([targets(*scene) for scene in scenes])
+    for threads in (1, 3):  # one by one, and decoded in parallel
+        torch.set_num_threads(threads)
+        try:
+            results = estimator.predict_batch(pictures, [camera for _, camera, _ in scenes])
+        finally:
+            torch.set_num_threads(1)
+        for found, (people, camera, box) in zip(results, scenes, strict=True):
+            assert_same(found, people, camera, box)
+            assert found.camera == camera
+
+
+def test_the_refiner_completes_what_was_not_seen(weights: Path, refiner: Path) -> None:
+    people, camera, box = random_scene(5, 2)
+    seen = np.ones(people.shape[:2], bool)
+    seen[:, SMAP15.joints.index("left_wrist")] = False
+    picture = np.zeros((box.height, box.width, 3), np.uint8)
+    maps = targets(people, camera, box, seen)
+    results = {}
+    for name, choice in (("without", None), ("with", refiner)):
+        estimator = Estimator(weights, refiner=choice, device="cpu", input_size=(832, 512))
+        estimator._network = PerfectNetwork([maps])
+        results[name] = estimator.predict(picture, camera)
+    wrist = SMAP15.joints.index("left_wrist")
+    assert np.isnan(results["without"].joints_3d[:, wrist]).all()
+    assert np.isfinite(results["with"].joints_3d).all()
+    assert not results["with"].detected[:, wrist].any()
+    known = results["without"].detected
+    np.testing.assert_allclose(results["with"].joints_2d[known], results["without"].joints_2d[known], atol=1e-3)
+
+
+def test_sizes_and_defaults(weights: Path) -> None:
+    estimator = Estimator(weights, device="cpu")
+    assert estimator.input_size == TINY.input_size
+    assert estimator.skeleton == SMAP15
+    assert estimator.device == torch.device("cpu")
+    maps = estimator.network(torch.zeros(2, 3, 256, 416))
+    assert len(maps) == 2
+    assert maps.heatmaps.shape[-2:] == (64, 104)
+    assert estimator.predict(np.zeros((10, 20, 3), np.uint8)).camera == Camera.default(20, 10)
+    assert estimator.predict_batch([]) == []
+
+
+def test_pictures_of_any_size_in_one_batch_are_those_alone(weights: Path) -> None:
+    estimator = Estimator(weights, device="cpu", dtype=torch.float32)
+    pictures = [RNG.integers(0, 256, (*size, 3), np.uint8) for size in ((48, 64), (100, 30), (256, 416))]
+    together = estimator.predict_batch(pictures)
+    for picture, result in zip(pictures, together, strict=True):
+        alone = estimator.predict(picture)
+        assert len(alone) == len(result)
+        np.testing.assert_allclose(alone.joints_3d, result.joints_3d, atol=1e-4)
+
+
+def test_bgr_is_rgb_turned_round(weights: Path) -> None:
+    estimator = Estimator(weights, device="cpu", dtype=torch.float32)
+    picture = RNG.integers(0, 256, (64, 96, 3), np.uint8)
+    a, b = estimator.predict(picture), estimator.predict(picture[..., ::-1], color="bgr")
+    np.testing.assert_array_equal(a.joints_3d, b.joints_3d)
+
+
+def test_says_what_is_wrong(weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"weights must be 'default' or a file, got 'nowhere\.pth'"):
+        Estimator("nowhere.pth")
+    with pytest.raises(ValueError, match="device must"):
+        Estimator(weights, device="cuda:99")
+    with pytest.raises(ValueError, match=r"input_size must be multiples of 32, got \(100, 64\)"):
+        Estimator(weights, input_size=(100, 64))
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(b"\x00" * 100)
+    with pytest.raises(WeightsError, match="other"):
+        Estimator(other)
+    estimator = Estimator(weights, device="cpu")
+    picture = np.zeros((8, 8, 3), np.uint8)
+    with pytest.raises(ValueError, match="cameras must be one per image = 2, got 1"):
+        estimator.predict_batch([picture, picture], [None])
+    with pytest.raises(TypeError, match="image must be uint8, got float32"):
+        estimator.predict(picture.astype(np.float32))
+    with pytest.raises(FileNotFoundError):
+        estimator.predict(tmp_path / "missing.jpg")
+
+
+def test_not_a_number_in_the_maps_is_said_once(weights: Path) -> None:
+    people, camera, box = random_scene(1, 1)
+    maps = targets(people, camera, box)
+    maps.heatmaps[0, 0, 3, 3] = float("nan")
+    estimator = Estimator(weights, device="cpu", input_size=(832, 512))
+    estimator._network = PerfectNetwork([maps])
+    with pytest.raises(ValueError, match="heatmaps must be finite"):
+        estimator.predict(np.zeros((box.height, box.width, 3), np.uint8), camera)
+
+
+def test_letterbox_of_the_estimator_is_the_public_one(weights: Path) -> None:
+    """Whoever runs the steps by hand gets the same people."""
+    from smap import decode, lift
+    from smap.network import normalise
+
+    estimator = Estimator(weights, device="cpu", dtype=torch.float32)
+    picture = RNG.integers(0, 256, (90, 120, 3), np.uint8)
+    box, camera = Letterbox.fit(120, 90, estimator.input_size), Camera.default(120, 90)
+    maps = estimator.network(normalise(torch.from_numpy(box.apply(picture))[None]))
+    by_hand = lift(maps, decode(maps, estimator.decode), box, camera)[0]
+    np.testing.assert_array_equal(estimator.predict(picture).joints_3d, by_hand.joints_3d)

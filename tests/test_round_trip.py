@@ -1,0 +1,93 @@
+"""The main test: people -> targets -> decode -> lift -> the same people. Needs no weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from smap import SMAP15, Camera, DecodeConfig, Letterbox, Maps, People, decode, lift
+from smap.decode import ASSOCIATIONS
+from smap.ops import make_targets
+
+from .scenes import random_scene
+
+SIGMA, HALF_WIDTH = 1.5, 2.0  # map pixels
+
+
+def targets(people: NDArray[np.float64], camera: Camera, box: Letterbox, seen: NDArray[np.bool_] | None = None) -> Maps:
+    """The maps a perfect network would give."""
+    width, height = box.map_size
+    joints = torch.from_numpy(box.image_to_map(camera.project(people))).float()[None]
+    seen = np.ones(people.shape[:2], bool) if seen is None else seen
+    made = make_targets(
+        joints,
+        torch.from_numpy(people[..., 2]).float()[None],
+        torch.from_numpy(seen.astype(np.uint8) * 2)[None],
+        torch.tensor([1 / box.depth_factor(camera.fx)]),
+        torch.tensor(SMAP15.limbs),
+        torch.tensor([[SIGMA, HALF_WIDTH]]),
+        (height, width),
+    )
+    return Maps(made.heatmaps[:, 0], made.pafs[:, 0], made.limb_depths[:, 0].nan_to_num(), made.root_depth)
+
+
+def recover(maps: Maps, camera: Camera, box: Letterbox, config: DecodeConfig | None = None) -> People:
+    return lift(maps, decode(maps, config or DecodeConfig()), box, camera)[0]
+
+
+def assert_same(found: People, people: NDArray[np.float64], camera: Camera, box: Letterbox) -> None:
+    assert len(found) == len(people), "nobody lost, nobody invented"
+    assert found.detected.all()
+    order = np.argsort(people[:, SMAP15.root, 2], kind="stable")
+    truth = people[order]
+    map_error = box.image_to_map(found.joints_2d) - box.image_to_map(camera.project(truth))
+    assert np.abs(map_error).max() <= 0.3
+    error = np.linalg.norm(found.joints_3d - truth, axis=-1)
+    assert (error <= 0.02 * np.maximum(truth[..., 2], 5) / 5).all(), error.max()
+
+
+@pytest.mark.parametrize("association", ASSOCIATIONS)
+@given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 20))
+@settings(max_examples=25, deadline=None)
+def test_people_come_back(association: str, seed: int, count: int) -> None:
+    people, camera, box = random_scene(seed, count)
+    if len(people):
+        assert_same(
+            recover(targets(people, camera, box), camera, box, DecodeConfig(association=association)),
+            people,
+            camera,
+            box,
+        )
+
+
+def test_empty_maps_hold_nobody() -> None:
+    people, camera, box = random_scene(0, 1)
+    assert len(recover(targets(people[:0], camera, box), camera, box)) == 0
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=15, deadline=None)
+def test_people_seen_from_the_waist_up_keep_their_depth(seed: int) -> None:
+    people, camera, box = random_scene(seed, 4)
+    upper = np.array([not any(word in name for word in ("pelvis", "hip", "knee", "ankle")) for name in SMAP15.joints])
+    seen = np.repeat(upper[None], len(people), 0)
+    found = recover(targets(people, camera, box, seen), camera, box)
+    assert len(found) == len(people)
+    order = np.argsort(people[:, 0, 2], kind="stable")
+    error = np.linalg.norm(found.joints_3d - people[order], axis=-1)[:, upper]
+    assert (error <= 0.02 * np.maximum(people[order][:, upper, 2], 5) / 5).all(), error.max()
+
+
+def test_a_batch_is_its_images() -> None:
+    scenes = [random_scene(seed, 5) for seed in (1, 2, 3)]
+    maps = [targets(*scene) for scene in scenes]
+    batch = Maps(
+        *(torch.cat([getattr(m, name) for m in maps]) for name in ("heatmaps", "pafs", "limb_depths", "root_depth"))
+    )
+    together = lift(batch, decode(batch), [s[2] for s in scenes], [s[1] for s in scenes])
+    for single, (_, camera, box), result in zip(maps, scenes, together, strict=True):
+        np.testing.assert_array_equal(recover(single, camera, box).joints_3d, result.joints_3d)
