@@ -255,7 +255,7 @@ def _place_people(
                 continue
             avatar_index = int(rng.choice(avatars))
             avatar = pack.avatar(avatar_index)
-            build = stretches(avatar.joints, *_build(config, rng))
+            build = stretches(avatar.joints, *body_scales(config, rng))
             turned = yaw_matrix(yaw) @ pack.rotations(int(rng.choice(poses)))
             transforms = np.asarray(turned @ build, np.float32)
             positions = pose_bones(avatar.joints, transforms)
@@ -287,7 +287,7 @@ def _free_spot(config: SceneConfig, view: View, anchor: float, index: int, rng: 
     return np.array([lateral, -distance])
 
 
-def _build(config: SceneConfig, rng: np.random.Generator) -> tuple[F32, F32]:
+def body_scales(config: SceneConfig, rng: np.random.Generator) -> tuple[F32, F32]:
     """Scales of the 22 bones along and across themselves: size, limb proportions and girth."""
     child = rng.random() < config.child_share
     size = rng.uniform(*config.child_scale) if child else float(np.clip(rng.normal(0.98, config.build_sd), 0.85, 1.12))

@@ -71,7 +71,8 @@ class Validator:
             images = normalise(batch.images)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
                 raw, finest = network.raw(images), network(images)
-            maps = Maps(*finest, config.network.skeleton)
+            heatmaps, pafs, limb_depths, root_depth = finest
+            maps = Maps(heatmaps, pafs, limb_depths, root_depth, config.network.skeleton)
             targets = build_targets(batch, raw, config.network.skeleton, config.loss)
             losses.append(float(network_loss(raw, targets, batch.annotated, config.network, config.loss).total))
             probe.add(raw[-1][-1], targets[-1][-1], batch)

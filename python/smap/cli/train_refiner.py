@@ -1,0 +1,52 @@
+"""Train RefineNet on captured poses and, with weights given, on what that network finds in rendered scenes.
+
+Prints the mean errors on held-out people: of joints that were found, before and after, and of completed ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from ._files import prepare_folder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("target", type=Path, metavar="OUT.safetensors")
+    parser.add_argument("--pack", type=Path, help="scene pack with the poses (default: the built-in body's)")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="of the network whose people are to be refined")
+    parser.add_argument("--steps", type=int, default=4000, help="default: %(default)s")
+    parser.add_argument("--bodies", type=int, default=40_000, help="captured poses drawn (default: %(default)s)")
+    parser.add_argument("--pictures", type=int, default=1500, help="rendered for the network (default: %(default)s)")
+    parser.add_argument("--validation", type=int, default=200, help="held-out pictures (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run(args: argparse.Namespace) -> int:
+    import torch
+
+    from ..network import load_network, save_refiner
+    from ..synthetic import BuiltinPack, Pack
+    from ..train.refiner import RefinerTraining, train_refiner, validate_refiner
+
+    if args.target.suffix != ".safetensors":
+        raise ValueError(f"target must end in .safetensors, got '{args.target}'")
+    for name in ("steps", "bodies", "pictures", "validation"):
+        if getattr(args, name) < (1 if name in ("steps", "bodies") else 0):
+            raise ValueError(f"{name} must be positive, got {getattr(args, name)}")
+    prepare_folder(args.target.parent)
+    network = load_network(args.weights) if args.weights else None
+    pack = Pack.load(args.pack) if args.pack else BuiltinPack()
+    config = RefinerTraining(bodies=args.bodies, pictures=args.pictures, seed=args.seed)
+    config = replace(config, schedule=replace(config.schedule, steps=args.steps))
+    if network is not None:
+        config = replace(config, corruption=replace(config.corruption, input_size=network.config.input_size))
+    refiner = train_refiner(pack, network, config, progress=not args.quiet)
+    figures = validate_refiner(refiner, pack, network, config, args.validation)
+    notes = {name: f"{value:.1f}" for name, value in figures.items()}
+    save_refiner(refiner, args.target, dtype=torch.float16, notes=notes)
+    for name, value in figures.items():
+        print(f"{name:40s} {value:10.1f}")
+    return 0

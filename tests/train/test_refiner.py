@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from smap import SMAP15
+from smap.cli import main
+from smap.network import Hourglass, RefineNet, RefinerConfig, load_refiner, read_notes
+from smap.synthetic import BuiltinPack, SceneConfig, render_scene
+from smap.synthetic.skeletons import random_skeletons
+from smap.train.corrupt import Corruption, Found, _chains, corrupt, photograph
+from smap.train.refiner import (
+    RefinerTraining,
+    Schedule,
+    evaluate_refiner,
+    predictions,
+    refined_errors,
+    train_refiner,
+    validate_refiner,
+)
+
+from .tiny import tiny_network
+
+GENTLE = Corruption(drop=0, cut=0, limb_drop=0, pixel_sd=0, wild=0, swap=0, limb_depth_sd=0, flatten=(1, 1), root_sd=0)
+
+
+@pytest.fixture(scope="module")
+def bodies() -> torch.Tensor:
+    return torch.from_numpy(random_skeletons(BuiltinPack(), SceneConfig(), 300, np.random.default_rng(0)))
+
+
+def photographed(bodies: torch.Tensor, config: Corruption) -> Found:
+    generator = torch.Generator().manual_seed(0)
+    return corrupt(*photograph(bodies, config, generator), SMAP15, config, generator)
+
+
+def test_skeletons_are_people(bodies: torch.Tensor) -> None:
+    assert bodies.shape == (300, 15, 3)
+    assert (bodies[:, SMAP15.root] == 0).all()
+    for (parent, child), mean in zip(SMAP15.limbs, SMAP15.limb_lengths, strict=True):
+        length = (bodies[:, child] - bodies[:, parent]).norm(dim=-1).mean()
+        assert float(length) == pytest.approx(mean, rel=0.5)
+
+
+def test_chains_are_head_arms_and_legs() -> None:
+    names = [[SMAP15.joints[j] for j in chain] for chain in _chains(SMAP15)]
+    assert ["head_top"] in names
+    assert ["left_shoulder", "left_elbow", "left_wrist"] in names
+    assert ["right_hip", "right_knee", "right_ankle"] in names
+    assert len(names) == 5
+
+
+def test_without_corruption_the_truth_is_found(bodies: torch.Tensor) -> None:
+    people = photographed(bodies, GENTLE)
+    people = Found(*(t[people.found.all(1)] for t in people))  # a missing joint hides its limb's depth from the next
+    torch.testing.assert_close(people.joints_3d[people.found], people.truth[people.found], rtol=1e-4, atol=1e-3)
+    xy = people.input_xy[people.found]
+    assert (xy >= 0).all()
+    assert (xy[:, 0] <= 415).all()
+    assert (people.truth[..., 2] >= 0.3 - 1e-5).all()
+    lengths = (people.truth[:, 1] - people.truth[:, 0]).norm(dim=-1)
+    assert ((lengths > 0.1) & (lengths < 0.5)).all()  # cameras move people, they do not stretch them
+
+
+def test_corruption_hides_and_moves(bodies: torch.Tensor) -> None:
+    gentle, people = photographed(bodies, GENTLE), photographed(bodies, Corruption())
+    assert people.found.float().mean() < 0.9 * gentle.found.float().mean()
+    assert (people.found.sum(1) >= 2).all()
+    errors = (people.joints_3d - people.truth).norm(dim=-1)[people.found]
+    assert 0.02 < float(errors.median()) < 2
+
+
+def test_errors_are_relative_to_the_anchor(bodies: torch.Tensor) -> None:
+    people = photographed(bodies, GENTLE)
+    people = Found(*(t[people.found.all(1)] for t in people))
+    far = people._replace(joints_3d=people.joints_3d + torch.tensor([0.0, 0.0, 1.0]))
+    figures = evaluate_refiner(RefineNet(RefinerConfig()).eval(), far, 416)
+    assert figures["found_before_mm"] == pytest.approx(0, abs=1)
+    assert figures["found_after_mm"] > 100
+
+
+def test_learns_to_complete_and_is_the_same_every_time() -> None:
+    config = RefinerTraining(
+        schedule=Schedule(steps=60, peak=3e-3, warmup=5), batch=256, bodies=300, pictures=0, ema=0.9
+    )
+    errors: list[float] = []
+    pack = BuiltinPack()
+    one = train_refiner(pack, None, config, progress=False, observe=lambda step, error: errors.append(error))
+    assert errors[-1] < 0.6 * errors[0]
+    two = train_refiner(pack, None, config, progress=False)
+    for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+    figures = validate_refiner(one, pack, None, config, 0)
+    assert figures["corrupted completed_mm"] < 400
+    assert not one.training
+
+
+def test_what_a_network_finds_comes_with_its_truth() -> None:
+    config = tiny_network()
+    network = Hourglass(replace(config, input_size=(64, 64))).eval()
+    pack = BuiltinPack()
+    scenes = [render_scene(pack, SceneConfig(width=64, height=64, fov=(50, 60)), seed) for seed in range(2)]
+    nothing = predictions(network, scenes)
+    assert len(nothing.found) == 0
+    assert nothing.truth.shape == (0, 15, 3)
+    assert math.isnan(evaluate_refiner(RefineNet(RefinerConfig()).eval(), nothing, 64)["found_before_mm"])
+
+
+def test_refined_errors_ignore_the_anchor(bodies: torch.Tensor) -> None:
+    people = photographed(bodies, Corruption())
+    refiner = RefineNet(RefinerConfig()).eval()
+    anchor, _ = refiner.anchors(people.found)
+    errors = refined_errors(refiner, people, 416)
+    assert (errors[torch.arange(len(anchor)), anchor] == 0).all()
+
+
+def test_command_writes_a_refiner(tmp_path, capsys) -> None:
+    target = tmp_path / "refiner.safetensors"
+    assert main(["train-refiner", str(target), "--steps", "3", "--pictures", "0", "--bodies", "200", "--quiet"]) == 0
+    assert "corrupted completed_mm" in capsys.readouterr().out
+    load_refiner(target)
+    assert "corrupted found_after_mm" in read_notes(target)
+    assert main(["train-refiner", str(tmp_path / "x.pt"), "--steps", "3"]) == 2
+    assert "target must end in .safetensors" in capsys.readouterr().err
