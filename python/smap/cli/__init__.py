@@ -58,12 +58,14 @@ def commands() -> dict[str, str]:
     return {name.replace("_", "-"): name for name in modules}
 
 
-def build_parser() -> Parser:
+def build_parser(chosen: str | None = None) -> Parser:
+    """The parser of all commands, or of the chosen one alone: the others' modules are not imported then."""
     parser = Parser(prog="smap", description="Every person in one image, in metres.")
     parser.add_argument("--version", action=Version, nargs=0, help="print versions and exit")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, module_name in commands().items():
-        module = importlib.import_module(f"{__name__}.{module_name}")
+    known = commands()
+    for name in [chosen] if chosen in known else known:
+        module = importlib.import_module(f"{__name__}.{known[name]}")
         text = (module.__doc__ or "").strip()
         sub = subparsers.add_parser(
             name,
@@ -78,7 +80,8 @@ def build_parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code. ``SMAP_TRACEBACK=1`` shows where an error came from."""
-    args = build_parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else list(argv)
+    args = build_parser(argv[0] if argv else None).parse_args(argv)
     try:
         code = int(args.run(args))
         sys.stdout.flush()
