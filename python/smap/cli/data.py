@@ -1,17 +1,19 @@
-"""``smap data check | convert``: is a download whole, and the same data in another format."""
+"""Check a downloaded data set (is it whole and understood?) or convert it to another format; see docs/datasets.md."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from ..camera import Camera
 from ..data import FORMATS, Dataset, check, open_dataset, write_authors, write_simple
-
-DESCRIPTION = "Check or convert a data set (docs/datasets.md)."
+from ..sample import Sample
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     converting = actions.add_parser("convert", help="write the annotations as simple JSON or for the authors' code")
     converting.add_argument("--out", type=Path, required=True, help="folder (json) or .json file (authors) to write")
     converting.add_argument("--to", choices=("json", "authors"), default="json", help="format to write (default json)")
+    converting.add_argument(
+        "--guess-cameras", action="store_true", help="write the paper's guess, f = width, instead of the intrinsics"
+    )
     for action in (looking, converting):
         action.add_argument("dir", type=Path, help="folder of the data set")
         action.add_argument("--format", required=True, choices=tuple(FORMATS), help="format of the data set")
@@ -83,7 +88,9 @@ def run(args: argparse.Namespace) -> int:
         )
         print(report)
         return 0 if report.ok else 1
-    samples = tqdm(dataset, unit=" images", total=len(dataset))
+    samples: Iterable[Sample] = tqdm(dataset, unit=" images", total=len(dataset))
+    if args.guess_cameras:
+        samples = (replace(sample, camera=Camera.default(sample.width, sample.height)) for sample in samples)
     if args.to == "json":
         count = write_simple(samples, args.out)
     else:

@@ -36,6 +36,7 @@ class Protocol:
         matching: "bodies" (``match_bodies``), "joint_boxes" (MuPoTS-3D) or "roots" (CMU Panoptic).
         limit_px: half box ("joint_boxes") or distance ("roots"), pixels.
         limit_size: when given, ``limit_px`` is in pixels of a network input of this size, not of the image.
+        reproject: X and Y of detected joints are computed anew from their place in the image and their depth.
         rescale: predictions get the true limb lengths before 3-D joints are judged.
         min_visible: true people with fewer visible joints are neither demanded nor held against a prediction.
         visible_root: the same for true people whose root is not visible.
@@ -46,6 +47,7 @@ class Protocol:
     matching: Literal["bodies", "joint_boxes", "roots"] = "bodies"
     limit_px: float = MUPOTS_BOX_PX
     limit_size: tuple[int, int] | None = None
+    reproject: bool = False
     rescale: bool = False
     min_visible: int = 3
     visible_root: bool = False
@@ -55,7 +57,9 @@ class Protocol:
 
 PROTOCOLS = {
     "bodies": Protocol(),
-    "mupots": Protocol("joint_boxes", MUPOTS_BOX_PX, rescale=True, min_visible=0, joints_from=(0, 0)),
+    "mupots": Protocol(
+        "joint_boxes", MUPOTS_BOX_PX, reproject=True, rescale=True, min_visible=0, joints_from=(0, 0)
+    ),  # reproject: zju3dv/SMAP, lib/eval/convert.py
     "panoptic": Protocol(
         "roots", PANOPTIC_DISTANCE_PX, (832, 512), min_visible=0, visible_root=True, joints_from=(VISIBLE, 0)
     ),
@@ -166,6 +170,15 @@ def _false(people: People, sample: Sample, matches: Matches) -> int:
     return int(free.sum())
 
 
+def _positions(people: People, sample: Sample, protocol: Protocol) -> Floats:
+    """``(P, J, 3)`` metres that are judged."""
+    joints_3d = people.joints_3d.astype(np.float64)
+    if not protocol.reproject:
+        return joints_3d
+    anew = (people.camera or sample.camera).back_project(people.joints_2d, joints_3d[..., 2])
+    return np.where((people.detected & np.isfinite(anew).all(-1))[..., None], anew, joints_3d)
+
+
 def score_image(people: People, sample: Sample, protocol: Protocol | str = "bodies") -> Scores:
     """Match one image's predictions with its true people and measure them.
 
@@ -188,19 +201,20 @@ def score_image(people: People, sample: Sample, protocol: Protocol | str = "bodi
     truth_px = sample.joints_2d.astype(np.float64)
     judged_px = np.where((sample.visibility >= protocol.joints_from[0])[..., None], truth_px, np.nan)
     matching_px = judged_px if protocol.matching == "bodies" else truth_px
-    # People who are not demanded are matched after the others, so that they only take what is left over.
+    # People who are not demanded are matched after the others, so that they only take what is left over; by all that
+    # is known of them, since few of their joints can be seen.
     demanded = _demanded(sample, protocol)
     matches = np.full(len(sample), -1, np.int64)
     matches[demanded] = _match(people, sample, matching_px[demanded], protocol)
     left = np.setdiff1d(np.arange(len(people)), matches[demanded])
-    spare = _match(_select(people, left), sample, matching_px[~demanded], protocol)
+    spare = _match(_select(people, left), sample, truth_px[~demanded], protocol)
     matches[~demanded] = np.where(spare >= 0, left[spare] if len(left) else -1, -1)
 
     found = matches[demanded] >= 0
     predicted_px = np.full((len(found), skeleton.num_joints, 2), np.nan)
     predicted_m = np.full((len(found), skeleton.num_joints, 3), np.nan)
     predicted_px[found] = people.joints_2d[matches[demanded][found]]
-    predicted_m[found] = people.joints_3d[matches[demanded][found]]
+    predicted_m[found] = _positions(people, sample, protocol)[matches[demanded][found]]
     truth_m = sample.joints_3d[demanded].astype(np.float64)
     judged_m = np.where((sample.visibility[demanded] >= protocol.joints_from[1])[..., None], truth_m, np.nan)
     judged_m[:, skeleton.root] = truth_m[:, skeleton.root]  # the origin, seen or not

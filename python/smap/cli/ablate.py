@@ -1,0 +1,49 @@
+"""Reproduce the rows of the paper's ablations (Tables 3, 4, supplement 3.2) that need no training, on any data set."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..evaluate import ablate, ablation_json, ablation_markdown, rows_of
+from ._estimator import add_estimator_arguments
+from ._files import prepare_folder, write_whole
+from .evaluate import OWN_PROTOCOL, add_data_arguments, open_data, spec_of, workers_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_data_arguments(parser)
+    parser.add_argument(
+        "--rows", metavar="NAME,...", help="only these: full, paf, optimal, no refiner, default intrinsics"
+    )
+    add_estimator_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    name, dataset = open_data(args)
+    spec = spec_of(args)
+    refined = spec.refiner is not None and not (spec.refiner == "default" and spec.weights != "default")
+    rows = rows_of(spec, refined)
+    if args.rows is not None:
+        wanted = [part.strip() for part in args.rows.split(",")]
+        unknown = [part for part in wanted if part not in {row.name for row in rows}]
+        if unknown:
+            raise ValueError(f"rows must be among {', '.join(row.name for row in rows)}, got {', '.join(unknown)}")
+        rows = [row for row in rows if row.name in wanted]
+    folder = None if args.out is None else prepare_folder(args.out)
+    results = ablate(
+        dataset,
+        rows,
+        name=args.data,
+        rules=args.protocol or OWN_PROTOCOL.get(name, "bodies"),
+        batch=args.batch,
+        workers=workers_of(args, len(dataset)),
+        folder=folder,
+        resume=args.resume,
+        progress=not args.quiet,
+    )
+    text = ablation_markdown(results, args.data)
+    print(text, end="")
+    if folder is not None:
+        write_whole(folder / "ablation.md", text)
+        write_whole(folder / "ablation.json", ablation_json(results, args.data))
+    return 1 if any(result.skipped for result in results.values()) else 0
