@@ -1,4 +1,8 @@
-"""Reproduce the rows of the paper's ablations (Tables 3, 4, supplement 3.2) that need no training, on any data set."""
+"""Run the paper's ablations that need no training, on any data set.
+
+Tables 3 and 4 and supplement 3.2: the association, RefineNet, known and guessed intrinsics. docs/evaluation.md says how
+to train the other rows.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Check a downloaded data set (is it whole and understood?) or convert it to another format; see docs/datasets.md."""
+"""Check a downloaded data set, or convert it to another format.
+
+Is it whole, and is it understood? docs/datasets.md has the formats.
+"""
 
 from __future__ import annotations
 
