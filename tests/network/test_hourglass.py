@@ -34,6 +34,8 @@ def randomise(network: nn.Module) -> nn.Module:
             # Head outputs start near zero; give every layer weights that let its input through.
             fan_in = module.weight[0].numel()
             module.weight.data.normal_(std=fan_in**-0.5, generator=generator)
+            if module.bias is not None:
+                module.bias.data.uniform_(-0.2, 0.2, generator=generator)
     return network.eval()
 
 

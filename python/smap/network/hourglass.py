@@ -34,25 +34,12 @@ class RawMaps(NamedTuple):
 
 
 class ConvNorm(nn.Module):
-    """Convolution, batch normalisation, a sum with another tensor if one is given, ReLU; each but the first optional.
+    """Convolution, batch normalisation, a sum with another tensor if one is given, and, unless told otherwise, ReLU."""
 
-    Every convolution of the network is in one, so that ``inference`` has one thing to fold and to replace.
-    """
-
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        kernel: int = 1,
-        stride: int = 1,
-        *,
-        bias: bool,
-        norm: bool = True,
-        relu: bool = True,
-    ):
+    def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, *, bias: bool, relu: bool = True):
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=bias)
-        self.norm: nn.Module = nn.BatchNorm2d(outputs) if norm else nn.Identity()
+        self.norm: nn.Module = nn.BatchNorm2d(outputs)  # Identity once ``inference`` has folded it into ``conv``
         self.relu = relu
 
     def forward(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
@@ -92,7 +79,11 @@ class Head(nn.Module):
     def __init__(self, inputs: int, outputs: int, config: NetworkConfig):
         super().__init__()
         self.hidden = ConvNorm(inputs, inputs, bias=config.release_layout)
-        self.output = ConvNorm(inputs, outputs, 3, bias=True, norm=config.release_layout, relu=False)
+        self.output: nn.Module = (
+            ConvNorm(inputs, outputs, 3, bias=True, relu=False)
+            if config.release_layout
+            else nn.Conv2d(inputs, outputs, 3, padding=1)
+        )
         self.float32_output = False  # whatever the dtype of the rest: set by ``inference.fold``
 
     def forward(self, x: Tensor) -> Tensor:
@@ -289,7 +280,7 @@ def _initialise(module: nn.Module) -> None:
         nn.init.zeros_(cast(nn.BatchNorm2d, cast(ConvNorm, module.convs[-1]).norm).weight)
     elif isinstance(module, Head):
         # Start at empty maps, the target of nearly every pixel. (Module.apply visits children first.)
-        if isinstance(module.output.norm, nn.BatchNorm2d):
-            nn.init.constant_(module.output.norm.weight, 0.01)
+        if isinstance(module.output, ConvNorm):
+            nn.init.constant_(cast(nn.BatchNorm2d, module.output.norm).weight, 0.01)
         else:
-            nn.init.normal_(module.output.conv.weight, std=0.001)
+            nn.init.normal_(cast(nn.Conv2d, module.output).weight, std=0.001)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..maps import MAP_DTYPES, Maps
 from ..skeleton import Skeleton
 from .config import NetworkConfig
-from .hourglass import ConvNorm, DecoderUnit, Hourglass, check_batch
+from .hourglass import ConvNorm, Hourglass, check_batch
 from .packed import can_pack, pack
 
 _PRECISION_LOCK = threading.Lock()
@@ -92,30 +92,32 @@ def fold(network: Hourglass, device: torch.device, dtype: torch.dtype) -> Hourgl
         folded = Hourglass(network.config)
     folded.drop_unused_heads()
     for name, module in list(folded.named_modules()):
-        if isinstance(module, DecoderUnit):
-            if hasattr(module, "maps_2d"):
-                module.maps_2d.float32_output = True
-        elif isinstance(module, ConvNorm):
-            weight, bias = _fold(cast(ConvNorm, network.get_submodule(name)))
-            precision = torch.float32 if name.endswith(".maps_2d.output") else dtype
-            module.conv.weight = nn.Parameter(
-                weight.to(device, precision, memory_format=torch.channels_last), requires_grad=False
-            )
-            module.conv.bias = nn.Parameter(bias.to(device, precision), requires_grad=False)
-            module.norm = nn.Identity()
+        if isinstance(module, nn.Conv2d):
+            parent = name.rpartition(".")[0]
+            layer = network.get_submodule(parent)
+            norm = layer.norm if isinstance(layer, ConvNorm) else nn.Identity()
+            weight, bias = _fold(cast(nn.Conv2d, network.get_submodule(name)), norm)
+            precision = torch.float32 if ".maps_2d.output" in name else dtype
+            weight = weight.to(device, precision, copy=True, memory_format=torch.channels_last)
+            module.weight = nn.Parameter(weight, requires_grad=False)
+            module.bias = nn.Parameter(bias.to(device, precision, copy=True), requires_grad=False)
+            if isinstance(layer, ConvNorm):
+                folded.set_submodule(f"{parent}.norm", nn.Identity())
+    for unit in folded.stages[-1].units[-network.config.averaged_scales :]:
+        unit.maps_2d.float32_output = True
     return folded.eval()
 
 
 @torch.no_grad()
-def _fold(layer: ConvNorm) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the one convolution that does what the layer does in eval mode."""
-    weight, norm = layer.conv.weight, layer.norm
-    bias = torch.zeros_like(weight[:, 0, 0, 0]) if layer.conv.bias is None else layer.conv.bias
+def _fold(conv: nn.Conv2d, norm: nn.Module) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the one convolution that does what the two do in eval mode."""
+    weight = conv.weight.detach()
+    bias = torch.zeros_like(weight[:, 0, 0, 0]) if conv.bias is None else conv.bias.detach()
     if isinstance(norm, nn.BatchNorm2d):
         assert norm.running_mean is not None and norm.running_var is not None
         gain = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
         weight, bias = weight * gain[:, None, None, None], (bias - norm.running_mean) * gain + norm.bias
-    return weight.detach(), bias.detach()
+    return weight, bias
 
 
 @dataclass
