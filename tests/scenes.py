@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from smap import SMAP15, Camera, Letterbox
+from smap import SMAP15, Camera, Letterbox, Maps
+from smap.lift import Views
+from smap.ops import make_targets
 
 CLEARANCE = 7.0  # map pixels between limbs of one kind: wider than a limb in the maps
 
@@ -65,3 +70,26 @@ def random_scene(
             placed.append(person)
     placed.sort(key=lambda joints: joints[SMAP15.root, 2])
     return np.array(placed).reshape(-1, 15, 3), camera, box
+
+
+def scene_maps(
+    seeds: Sequence[int], people: int = 6, input_size: tuple[int, int] = (416, 256)
+) -> tuple[Maps, Views, list[NDArray[np.float64]]]:
+    """A batch of scenes: the maps a network should give, how the images lie on them, and who is there (metres)."""
+    scenes = [random_scene(seed, people, input_size) for seed in seeds]
+    joints = torch.full((len(scenes), people, 15, 3), torch.nan)  # x, y in map pixels, z in metres
+    for row, (truth, camera, box) in zip(joints, scenes, strict=True):
+        row[: len(truth), :, :2] = torch.from_numpy(box.image_to_map(camera.project(truth)))
+        row[: len(truth), :, 2] = torch.from_numpy(truth[..., 2])
+    targets = make_targets(
+        joints[..., :2].contiguous(),
+        joints[..., 2].contiguous(),
+        torch.ones(joints.shape[:3], dtype=torch.uint8),
+        torch.tensor([1 / box.depth_factor(camera.fx) for _, camera, box in scenes]),
+        torch.tensor(SMAP15.limbs),
+        torch.tensor([[1.5, 1.0]]),
+        (input_size[1] // 4, input_size[0] // 4),
+    )
+    maps = Maps(targets.heatmaps[:, 0], targets.pafs[:, 0], targets.limb_depths[:, 0], targets.root_depth)
+    views = Views.of([box for _, _, box in scenes], [camera for _, camera, _ in scenes], "cpu")
+    return maps, views, [truth for truth, _, _ in scenes]

@@ -14,7 +14,7 @@ def back_project(xy: Tensor, depth: Tensor, cameras: Tensor) -> Tensor:
     """Image points and depths -> points in the camera frame: ``[X, Y, Z] = Z K^-1 [x, y, 1]`` (Eq. 3). Differentiable.
 
     Args:
-        xy: ``(B, N, 2)`` float32 or float64, image pixels. NaN passes through.
+        xy: ``(B, N, 2)`` float32 or float64, image pixels. NaN passes through, and has no gradient.
         depth: ``(B, N)`` metres along z, dtype and device of ``xy``.
         cameras: ``(B, 4)`` fx, fy, cx, cy in image pixels.
 
@@ -53,7 +53,10 @@ def _setup(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> N
 def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     xy, depth, cameras = ctx.saved_tensors
     focal, centre = cameras[:, None, :2], cameras[:, None, 2:]
-    ray = (xy - centre) / focal
+    # Of a point that is not there (NaN) nothing depends on anything, or 0 * NaN would spoil the sums over points.
+    known = depth.isfinite() & xy.isfinite().all(-1)
+    depth = torch.where(known, depth, 0)
+    ray = torch.where(known[..., None], (xy - centre) / focal, 0)
     grad_ray = grad[..., :2] * depth[..., None]
     grad_depth = (grad[..., :2] * ray).sum(-1) + grad[..., 2]
     grad_focal = (-grad_ray * ray / focal).sum(1)
