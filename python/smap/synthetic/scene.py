@@ -206,9 +206,10 @@ def sample_scene(pack: Assets, config: SceneConfig, rng: np.random.Generator) ->
 
 def _camera_height(config: SceneConfig, rng: np.random.Generator) -> float:
     low, high = config.camera_height
-    # Mostly held by hand, sometimes on the floor or under a ceiling.
-    band = [(1.0, 1.9), (low, 1.0), (1.9, high)][int(rng.choice(3, p=[0.66, 0.14, 0.2]))]
-    return float(np.clip(rng.uniform(*band), low, high))
+    # Mostly held by hand, sometimes on the floor or under a ceiling; within the limits whatever they are.
+    edges = np.clip([low, 1.0, 1.9, high], low, high)
+    band = int(rng.choice(3, p=[0.14, 0.66, 0.2]))
+    return float(rng.uniform(edges[band], edges[band + 1]))
 
 
 def _rotation(pitch: float, roll: float) -> World:
