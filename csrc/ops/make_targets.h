@@ -86,13 +86,13 @@ struct LimbTarget {
     return t;
   }
 
-  /// Is the map pixel nearer to the limb than its half width (round ends: a peak may be a little off the joint)?
-  SMAP_HOST_DEVICE bool covers(float px, float py, float half_width) const {
+  /// Squared distance from a map pixel to the limb. Its ends count as well: a peak may lie a little off the joint.
+  SMAP_HOST_DEVICE float square_distance(float px, float py) const {
     const float rx = px - x, ry = py - y;
     float along = rx * ux + ry * uy;
     along = along < 0 ? 0 : along > length ? length : along;
     const float ex = rx - along * ux, ey = ry - along * uy;
-    return ex * ex + ey * ey < half_width * half_width;
+    return ex * ex + ey * ey;
   }
 };
 
@@ -185,7 +185,10 @@ struct MakeLimbs {
       LimbMean mean;
       for (int64_t p = 0; p < crowd.people(); ++p) {
         const LimbTarget t = LimbTarget::of(crowd, b, p, l);
-        if (t.present && t.covers(static_cast<float>(x), static_cast<float>(y), crowd.scales(s, 1))) mean.add(t);
+        const float half_width = crowd.scales(s, 1);
+        if (t.present && t.square_distance(static_cast<float>(x), static_cast<float>(y)) < half_width * half_width) {
+          mean.add(t);
+        }
       }
       pafs(b, s, l, 0, y, x) = narrow<T>(mean.paf_x());
       pafs(b, s, l, 1, y, x) = narrow<T>(mean.paf_y());
