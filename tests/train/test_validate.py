@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
+from smap import SMAP15
 from smap.network import Hourglass
 from smap.train import Trainer
 from smap.train.curve import read_curve
 from smap.train.pictures import BatchMaker, validation_samples
 from smap.train.validate import Validator, score
 
+from ..data.miniatures import coco
 from .tiny import tiny_config
 
 VALIDATION = {"every": 2, "count": 3, "source": {"kind": "scenes", "split": "val"}}
@@ -57,3 +60,30 @@ def test_run_validates_and_keeps_the_best(tmp_path) -> None:
     steps = [line["step"] for line in read_curve(tmp_path) if "val_loss" in line]
     assert steps == [2, 4]
     assert (tmp_path / "best.safetensors").exists()
+
+
+def test_data_sets_train_beside_scenes_and_keep_quiet_about_joints_they_lack(tmp_path) -> None:
+    root = tmp_path / "coco"
+    coco(root)
+    data = [{"kind": "coco", "path": str(root), "options": {"augmentation": {"degrees": 5.0}}}]
+    batch = BatchMaker(tiny_config(4, data=data))()(2)
+    assert batch.images.shape == (2, 64, 64, 3)
+    head = SMAP15.joints.index("head_top")
+    assert not batch.annotated[:, head].any()
+    assert batch.annotated.sum() == 2 * 14
+    assert batch.depths.isnan().all()
+    Trainer(tiny_config(4, data=data), tmp_path / "run", device="cpu", progress=False).run()
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"kind": "films"}, "data kind must be one of scenes, coco"),
+        ({"kind": "coco"}, "data path must name the folder of 'coco', got none"),
+        ({"kind": "scenes", "options": {"colour": 1}}, "data.options must have known fields only"),
+        ({"kind": "scenes", "path": "/nowhere"}, "must be the folder of a scene pack"),
+    ],
+)
+def test_says_what_is_wrong_with_the_data(source, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        BatchMaker(tiny_config(4, data=[source]))()

@@ -49,8 +49,9 @@ class DataSource:
             ``empty_share = 1`` are negatives: pictures in which nobody is.
         weight: share of the pictures, relative to the other sources.
         path: folder of the pack or data set; None with "scenes": the built-in body.
-        split: "train" or "val", or what the data set calls its parts.
-        options: fields of ``synthetic.SceneConfig``, or of the data set's reader.
+        split: "train" or "val", of a pack.
+        options: fields of ``synthetic.SceneConfig``; or the reader's arguments, and ``augmentation``, a table of fields
+            of ``data.Augmentation``.
     """
 
     kind: str
