@@ -129,10 +129,13 @@ struct RootTarget {
     for (int64_t n = 0; n <= limbs; ++n) {
       const int64_t j = n ? c.limbs(n - 1, 1) : limbs ? c.limbs(0, 0) : 0;
       if (!c.present(b, p, j)) continue;
+      const float x = floorf(c.joints(b, p, j, 0) + 0.5f), y = floorf(c.joints(b, p, j, 1) + 0.5f);
       t.z = c.depths(b, p, j);
-      t.present = is_finite(t.z);
-      t.x = static_cast<int64_t>(floorf(c.joints(b, p, j, 0) + 0.5f));
-      t.y = static_cast<int64_t>(floorf(c.joints(b, p, j, 1) + 0.5f));
+      // Farther away than an integer holds is in no map.
+      t.present = is_finite(t.z) && fabsf(x) < 1e9f && fabsf(y) < 1e9f;
+      if (!t.present) return t;
+      t.x = static_cast<int64_t>(x);
+      t.y = static_cast<int64_t>(y);
       return t;
     }
     return t;

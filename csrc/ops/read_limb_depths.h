@@ -25,7 +25,7 @@ struct ReadLimbDepths {
   SMAP_HOST_DEVICE void operator()(int64_t i) const {
     const int64_t l = i % out.size[2], p = i / out.size[2] % out.size[1], b = i / out.size[2] / out.size[1];
     const int64_t parent = limbs(l, 0), child = limbs(l, 1);
-    const int64_t from = people(b, p, parent), to = people(b, p, child);
+    const int64_t from = peak(b, p, parent), to = peak(b, p, child);
     float value = 0;
     if (to >= 0 && from >= 0) {
       value = along(b, l, xy(b, parent, from, 0), xy(b, parent, from, 1), xy(b, child, to, 0), xy(b, child, to, 1));
@@ -33,6 +33,13 @@ struct ReadLimbDepths {
       value = at(b, l, xy(b, child, to, 0), xy(b, child, to, 1));
     }
     out(b, p, l) = value;
+  }
+
+  /// Peak of a person's joint or -1. What names no joint or no peak counts as none: a kernel cannot complain.
+  SMAP_HOST_DEVICE int64_t peak(int64_t b, int64_t p, int64_t joint) const {
+    if (joint < 0 || joint >= people.size[2]) return -1;
+    const int64_t k = people(b, p, joint);
+    return k < xy.size[2] ? k : -1;
   }
 
   /// Mean of the samples between two joints, clipped to their 10th and 90th percentile (linear interpolation).
@@ -60,14 +67,14 @@ struct ReadLimbDepths {
 
   /// The map at a point in map pixels, rounded to an input pixel first (ties to even) as the release does.
   SMAP_HOST_DEVICE float at(int64_t b, int64_t l, float x, float y) const {
-    const auto s = static_cast<float>(stride);
-    const auto column = static_cast<int64_t>(rintf((x + 0.5f) * s)) / stride;
-    const auto row = static_cast<int64_t>(rintf((y + 0.5f) * s)) / stride;
-    return static_cast<float>(maps(b, l, clamp(row, maps.size[2]), clamp(column, maps.size[3])));
+    return static_cast<float>(maps(b, l, pixel(y, maps.size[2]), pixel(x, maps.size[3])));
   }
 
-  SMAP_HOST_DEVICE static int64_t clamp(int64_t index, int64_t size) {
-    return index < 0 ? 0 : index >= size ? size - 1 : index;
+  /// Compared as floats: a place may be farther away than an integer holds.
+  SMAP_HOST_DEVICE int64_t pixel(float place, int64_t size) const {
+    const float input = rintf((place + 0.5f) * static_cast<float>(stride));
+    if (!(input > 0)) return 0;
+    return input < static_cast<float>(size * stride) ? static_cast<int64_t>(input) / stride : size - 1;
   }
 };
 
