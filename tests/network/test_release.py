@@ -8,16 +8,16 @@ import torch
 
 from smap.errors import WeightsError
 from smap.network import Hourglass, NetworkConfig
-from smap.network.release import import_network, import_refiner
+from smap.network.release import import_network, import_refiner, release_key
 from smap.skeleton import SMAP15
 
 from .official import fixture_inputs, release_shapes, release_state
+from .reference import release_forward
+from .test_hourglass import TINY_RELEASE, randomise
 
 
 def random_release(stages: int) -> dict[str, torch.Tensor]:
     """A checkpoint by the authors' names, made without their key list."""
-    from smap.network.release import release_key
-
     with torch.device("meta"):
         state = Hourglass(NetworkConfig.paper(stages)).state_dict()
     generator = torch.Generator().manual_seed(3)
@@ -36,8 +36,6 @@ def checkpoint() -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("name", ["smap_1stage", "smap_3stage"])
 def test_names_and_shapes_are_the_release(shared, name):
-    from smap.network.release import release_key
-
     with torch.device("meta"):
         state = Hourglass(NetworkConfig.paper(int(name[5]))).state_dict()
     assert {release_key(key): tuple(value.shape) for key, value in state.items()} == release_shapes(shared, name)
@@ -76,6 +74,21 @@ def test_refiner_outputs_are_the_release(shared):
         cm = refiner(rows).flatten(1).numpy() * 100
     expected = np.load(shared / "official" / "network.npz")["refine/out_eval"]
     assert np.abs(cm - expected).max() < 1e-4 * expected.std()
+
+
+def test_stages_and_scales_are_wired_as_described():
+    """Two stages, every output, against a second implementation (the fixtures hold the outputs of one stage only)."""
+    network = randomise(Hourglass(TINY_RELEASE))
+    state = {release_key(key): value for key, value in network.state_dict().items()}
+    x = torch.randn(2, 3, 64, 96)
+    with torch.no_grad():
+        ours, theirs = network.raw(x), release_forward(state, x)
+    assert len(ours) == len(theirs) == 2
+    for raw_stage, stage in zip(ours, theirs, strict=True):
+        for raw, (maps_2d, limb_depths, root) in zip(raw_stage, stage, strict=True):
+            combined = torch.cat([raw.heatmaps, raw.pafs.flatten(1, 2)], 1)
+            for a, b in ((combined, maps_2d), (raw.limb_depths, limb_depths), (raw.root_depth[:, None], root)):
+                torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4 * float(b.std()))
 
 
 def test_first_limb_direction(checkpoint):

@@ -46,6 +46,9 @@ def test_network_survives_a_file(network, tmp_path):
         assert torch.equal(a, b)
     assert read_notes(path) == {"pictures": "12"}
     assert [p.name for p in tmp_path.iterdir()] == ["net.safetensors"]
+    plain = tmp_path / "plain"
+    plain.touch()
+    assert path.stat().st_mode == plain.stat().st_mode  # readable by whom the user's files are
     again.train().raw(x.repeat(2, 1, 1, 1))[0][0].heatmaps.sum().backward()  # and can be trained further
 
 
@@ -230,6 +233,7 @@ def test_native_files_that_do_not_fit(network, tmp_path):
     broken(configure(colour="red"), r"known fields only, got \['colour'\]")
     broken(configure(skeleton={"joints": []}), "valid network configuration")
     broken(configure(blocks=[10**9] * 4), "at most 1000 blocks")
+    broken(configure(stages=1.5), "valid network configuration")
     broken(configure(decoder_channels=32), "mis-shaped.*instead of")
     broken(lambda header: header.update(extra=header.pop("stem.0.conv.weight")), "missing.*unexpected")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from operator import index
 from typing import Any, Literal
 
 from ..skeleton import SMAP15, Skeleton
@@ -36,6 +37,7 @@ class NetworkConfig:
         precision: the fastest arithmetic the weights are known to keep their maps in (see ``network.prepare``).
 
     Raises:
+        TypeError: a count is not an integer.
         ValueError: a value is out of its range.
     """
 
@@ -56,12 +58,12 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         for name, length in (("blocks", 4), ("encoder_channels", 4), ("input_size", 2)):
-            values = tuple(int(v) for v in getattr(self, name))
+            values = tuple(index(v) for v in getattr(self, name))
             object.__setattr__(self, name, values)
             if len(values) != length or min(values) < 1:
                 raise ValueError(f"{name} must be {length} positive integers, got {values}")
         for name in ("stages", "decoder_channels", "stem_channels", "training_width"):
-            if getattr(self, name) < 1:
+            if index(getattr(self, name)) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.stages * sum(self.blocks) > 1000:  # a damaged file, which would take hours to build
             raise ValueError(f"stages and blocks must make at most 1000 blocks, got {self.stages} x {self.blocks}")

@@ -56,7 +56,7 @@ def find_device(device: torch.device | str | None = None) -> torch.device:
         ValueError: there is no such device here.
     """
     if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         found = torch.device(device)
         torch.empty(0, device=found)
@@ -64,6 +64,8 @@ def find_device(device: torch.device | str | None = None) -> torch.device:
         raise ValueError(f"device must exist on this machine, got {str(device)!r}") from error
     if found.type not in ("cpu", "cuda"):
         raise ValueError(f"device must be 'cpu' or 'cuda', got {str(device)!r}")
+    if found.type == "cuda" and found.index is None:  # "the current GPU" may be another one tomorrow
+        found = torch.device("cuda", torch.cuda.current_device())
     return found
 
 
@@ -74,7 +76,9 @@ def default_dtype(config: NetworkConfig, device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         native = torch.cuda.get_device_capability(device) >= (8, 0)
     else:
-        capabilities = torch.cpu.get_capabilities()
+        capabilities: dict[str, Any] = getattr(
+            torch.cpu, "get_capabilities", dict
+        )()  # torch before it: unknown, so float32
         native = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
     return torch.bfloat16 if native else torch.float32
 
@@ -199,7 +203,7 @@ class PreparedNetwork:
                 self._forward(x)
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads may go on using the GPU
             maps = self._forward(x)
         return _Graph(graph, x, maps)
 

@@ -132,7 +132,10 @@ def _save(module: Hourglass | RefineNet, path: PathLike, dtype: torch.dtype, not
     # Written beside and renamed: a reader never meets half a file, and one that has the old file mapped keeps it.
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
+        partial.touch()
+        mode = partial.stat().st_mode  # the user's default; safetensors makes files that nobody else may read
         save_file(tensors, partial, metadata)
+        partial.chmod(mode)
         partial.replace(target)
     except SafetensorError as error:
         raise OSError(f"{target} must be writable, got {error}") from error
