@@ -38,9 +38,11 @@ def rows_of(spec: EstimatorSpec, refined: bool) -> list[Row]:
         spec: the weights and where to run them; association and refiner are what varies.
         refined: whether these weights have a refiner to leave out.
     """
+    from ..decode import ASSOCIATIONS
+
     full = replace(spec, association="depth-aware")
-    rows = [Row("full", full), Row("paf", replace(spec, association="paf"))]
-    rows.append(Row("optimal", replace(spec, association="optimal")))
+    others = sorted(set(ASSOCIATIONS) - {"depth-aware"}, reverse=True)  # the paper's baseline first
+    rows = [Row("full", full), *(Row(name, replace(spec, association=name)) for name in others)]
     if refined:
         rows.append(Row("no refiner", replace(full, refiner=None)))
     rows.append(Row("default intrinsics", full, known_cameras=False))

@@ -85,7 +85,9 @@ def markdown(evaluation: Evaluation) -> str:
 
 
 def _settings(evaluation: Evaluation) -> str:
-    settings = ", ".join(f"{name} {value}" for name, value in evaluation.settings.items() if value is not None)
+    # The heading names the data; None and [] are settings that nobody chose.
+    chosen = {name: value for name, value in evaluation.settings.items() if name != "data" and value not in (None, [])}
+    settings = ", ".join(f"{name} {value}" for name, value in chosen.items())
     return f"Protocol: {evaluation.rules}." + (f" Settings: {settings}." if settings else "")
 
 

@@ -115,7 +115,7 @@ class _Job:
 
 Done = tuple[list[_Outcome], int, list[str]]  # of one batch: outcomes, damaged records, their messages
 
-_worker: tuple[_Job, Predictor] | None = None  # of a worker process
+_worker: tuple[_Job, Predictor] | Exception | None = None  # of a worker process
 
 
 def _start(job: _Job, threads: int) -> None:
@@ -123,10 +123,15 @@ def _start(job: _Job, threads: int) -> None:
 
     global _worker
     torch.set_num_threads(threads)
-    _worker = job, job.build()
+    try:
+        _worker = job, job.build()
+    except Exception as error:  # raised here it would only break the pool; the first batch hands it over
+        _worker = error
 
 
 def _work(indices: Sequence[int]) -> Done:
+    if isinstance(_worker, Exception):
+        raise _worker
     assert _worker is not None
     job, predictor = _worker
     before = job.dataset.problems.count
@@ -229,7 +234,7 @@ def evaluate(
                 bar.update(len(indices))
     finally:
         if writer:
-            writer.out.close()
+            writer.close()
     skipped += dataset.problems.count
     messages = dataset.problems.messages + messages
     return Evaluation(name, _name(rules), collector.groups(), 0, skipped, messages, settings)

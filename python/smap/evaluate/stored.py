@@ -92,17 +92,12 @@ class PredictionWriter:
     ) -> None:
         self.file = Path(file)
         self.done: set[int] = set()
-        header = {HEADER: VERSION, "settings": dict(settings), "skeleton": skeleton.to_dict()}
+        self.header = json.dumps({HEADER: VERSION, "settings": dict(settings), "skeleton": skeleton.to_dict()})
+        self.out: IO[str] | None = None  # opened by the first prediction: a run that fails at once leaves no file
         if self.file.exists() and self.file.stat().st_size:
             if not resume:
                 raise FileExistsError(f"predictions file must not be there yet (or resume it), got {str(self.file)!r}")
-            self._continue(json.loads(json.dumps(header)))
-            self.out: IO[str] = self.file.open("a")
-        else:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            self.out = self.file.open("w")
-            self.out.write(json.dumps(header) + "\n")
-            self.out.flush()
+            self._continue(json.loads(self.header))
 
     def _continue(self, header: Mapping[str, Any]) -> None:
         good = 0
@@ -127,15 +122,24 @@ class PredictionWriter:
 
     def write(self, line: str, index: int) -> None:
         """Append one ``to_line``; it is on its way to the disk when this returns."""
+        if self.out is None:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            self.out = self.file.open("a")
+            if not self.file.stat().st_size:
+                self.out.write(self.header + "\n")
         self.out.write(line + "\n")
         self.out.flush()
         self.done.add(index)
+
+    def close(self) -> None:
+        if self.out is not None:
+            self.out.close()
 
     def __enter__(self) -> PredictionWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.out.close()
+        self.close()
 
 
 class StoredPredictions:
