@@ -56,15 +56,17 @@ def test_five_people(benchmark, device, width: int, height: int, supersample: in
     total = int(scene["instances"][:, Instance.TRIANGLE_COUNT].sum())
     materials = torch.zeros(len(scene["instances"]), 8, 3, 4, device=device)
     materials[..., [0, 1, 2], [0, 1, 2]] = 1
+    patterns = torch.zeros(len(materials), 4, device=device)
     lights = torch.zeros(pictures, LIGHT_SIZE, device=device)
     lights[:, :3] = 2
+    lights[:, 33:] = torch.tensor([0.6, 0.12 * width])
     background = torch.zeros(pictures, height, width, 3, dtype=torch.uint8, device=device)
 
     def run() -> None:
         visibility = rasterize(*geometry, pictures, height, width, supersample, total)
         if what != "rasterize":
             screen, uv, triangles, instances, texels, textures = geometry
-            meshes = (screen, scene["normals"], uv, triangles, instances, materials, texels, textures)
+            meshes = (screen, scene["normals"], uv, triangles, instances, materials, patterns, texels, textures)
             shade(visibility, *meshes, lights, background, supersample)
         if device.type == "cuda":
             torch.cuda.synchronize()

@@ -156,18 +156,19 @@ struct ScreenTriangle {
     return dy < 0 || (dy == 0 && dx > 0) ? 0 : -1;
   }
 
-  /// Mipmap level at which a texel is about as large as a pixel, for the whole triangle.
-  SMAP_HOST_DEVICE int mip_level(const Meshes& meshes, const int32_t* instance) const {
+  /// Mipmap level at which a texel is about as large as a pixel, for the whole triangle; the texture repeats `repeats`
+  /// times over the unit square.
+  SMAP_HOST_DEVICE int mip_level(const Meshes& meshes, const int32_t* instance, int64_t texture,
+                                 float repeats = 1.f) const {
     const float* t[3];
     for (int k = 0; k < 3; ++k) t[k] = meshes.uv + 2 * (static_cast<int64_t>(instance[kFirstUv]) + corner[k]);
-    const float size = static_cast<float>(meshes.textures.size(instance[kTexture], 0));
+    const float size = static_cast<float>(meshes.textures.size(texture, 0)) * repeats;
     float texels =
         fabsf((t[1][0] - t[0][0]) * (t[2][1] - t[0][1]) - (t[1][1] - t[0][1]) * (t[2][0] - t[0][0])) * size * size;
     const float step = static_cast<float>(kSubpixel * meshes.supersample);
     const float pixels = static_cast<float>(area) / (step * step);
     int level = 0;
-    for (const int last = meshes.textures.levels(instance[kTexture]) - 1; level < last && texels > 2.f * pixels;
-         ++level) {
+    for (const int last = meshes.textures.levels(texture) - 1; level < last && texels > 2.f * pixels; ++level) {
       texels *= 0.25f;
     }
     return level;
@@ -207,7 +208,7 @@ struct Rasterize {
     if (left > right || top > bottom) return;
     const int32_t id = instance[kFirstId] + static_cast<int32_t>(local);
     const bool alpha_test = instance[kFlags] & kAlphaTest;
-    const int level = alpha_test ? t.mip_level(meshes, instance) : 0;
+    const int level = alpha_test ? t.mip_level(meshes, instance, instance[kTexture]) : 0;
     const float scale = 1.f / static_cast<float>(t.area);
 
     int64_t row[3], bias[3], step_x[3], step_y[3];

@@ -5,9 +5,15 @@
 
 namespace smap {
 
-constexpr int kRegionCount = 8;        // rows of `materials`: regions of the body
-constexpr int kLightSize = 33;         // 9 x RGB irradiance coefficients, direction to the key light, its RGB
+constexpr int kRegionCount = 8;  // rows of `materials`: regions of the body
+// 9 x RGB irradiance coefficients, direction to the key light, its RGB, crease darkening: strength, radius x focal
+// length
+constexpr int kLightSize = 35;
+constexpr int kPatternSize = 4;        // texture row, repeats, strength (negative: replaces the colour), set of regions
 constexpr float kSameSurface = 0.05f;  // metres: samples of one mesh closer than this are shaded once per pixel
+constexpr float kCreaseNear = 0.02f;   // metres of height difference that darken nothing
+constexpr float kCreaseDepth = 0.2f;   // metres that darken most
+constexpr float kCreaseFarthest = 0.3f;  // metres: what is nearer than this by more darkens no more
 
 /// Pixel i of the flattened (picture, y, x) grid.
 struct Shade {
@@ -15,6 +21,7 @@ struct Shade {
   const int64_t* visibility;  // (B, height S, width S) of rasterize
   const float* normals;       // (V, 3) outward, any length, in the frame of the lights
   const float* materials;     // (I, kRegionCount, 3, 4) colour' = M [r, g, b, 1], colours in [0, 1]
+  const float* patterns;      // (I, kPatternSize) a second texture over the set of regions; strength 0: none
   const float* lights;        // (B, kLightSize)
   const uint8_t* background;  // (B, height, width, 3)
   uint8_t* image;             // (B, height, width, 3); out
@@ -61,6 +68,7 @@ struct Shade {
       float colour[3];
       surface(instance, static_cast<uint32_t>(keys[first]) - instance[kFirstId], x * s + first % s, y * s + first / s,
               lights + b * kLightSize, colour);
+      weight *= openness(b, y * s + first / s, x * s + first % s, depth, lights + b * kLightSize);
       for (int c = 0; c < 3; ++c) sum[c] += weight * colour[c];
     }
     const float share = 1.f / static_cast<float>(s * s);
@@ -97,26 +105,67 @@ struct Shade {
 
     float rgb[3];
     int region = kRegionCount - 1;
-    sample(instance, t.mip_level(meshes, instance), u, v, rgb, region);
+    const int64_t texture = instance[kTexture];
+    const int level = t.mip_level(meshes, instance, texture);
+    if (instance[kFlags] & kRegions) {
+      const int found =
+          meshes.textures.nearest(meshes.textures.level(texture, level), meshes.textures.size(texture, level), u, v)[3];
+      region = found < kRegionCount ? found : kRegionCount - 1;
+    }
+    sample(texture, level, u, v, rgb);
     const int64_t row = (instance - meshes.instances) / kInstanceColumns;
+    const float* pattern = patterns + row * kPatternSize;
+    float print[3] = {0.5f, 0.5f, 0.5f};
+    float strength = (static_cast<int>(pattern[3]) >> region & 1) ? pattern[2] : 0.f;
+    if (strength != 0.f && pattern[0] >= 0.f && pattern[0] < static_cast<float>(meshes.textures.count)) {
+      const int64_t second = static_cast<int64_t>(pattern[0]);
+      const float repeats = pattern[1];
+      const float pu = u * repeats, pv = v * repeats;
+      sample(second, t.mip_level(meshes, instance, second, repeats), pu - floorf(pu), pv - floorf(pv), print);
+    } else {
+      strength = 0.f;
+    }
     const float* m = materials + (row * kRegionCount + region) * 12;
     for (int c = 0; c < 3; ++c, m += 4) {
-      const float value = m[0] * rgb[0] + m[1] * rgb[1] + m[2] * rgb[2] + m[3];
+      const float plain = m[0] * rgb[0] + m[1] * rgb[1] + m[2] * rgb[2] + m[3];
+      const float value =
+          strength < 0.f ? plain - strength * (print[c] - plain) : plain * (1.f + strength * (2.f * print[c] - 1.f));
       const float albedo = value < 0.f ? 0.f : (value > 1.f ? 1.f : value);
       out[c] = albedo * albedo * irradiance(n, light, c);
     }
   }
 
-  /// Bilinear colour in [0, 1] and the nearest texel's region.
-  SMAP_HOST_DEVICE void sample(const int32_t* instance, int level, float u, float v, float (&rgb)[3],
-                               int& region) const {
-    const Textures& textures = meshes.textures;
-    const int64_t size = textures.size(instance[kTexture], level);
-    const uint8_t* texels = textures.level(instance[kTexture], level);
-    if (instance[kFlags] & kRegions) {
-      const int found = textures.nearest(texels, size, u, v)[3];
-      region = found < kRegionCount ? found : kRegionCount - 1;
+  /// Share of the light that reaches a sample in a crease: samples around it, in opposite pairs so that slanted
+  /// surfaces cancel, count as far as they rise above it.
+  SMAP_HOST_DEVICE float openness(int64_t b, int64_t py, int64_t px, float depth, const float* light) const {
+    const float strength = light[33];
+    if (!(strength > 0.f)) return 1.f;
+    const int64_t rows = height * meshes.supersample, columns = width * meshes.supersample;
+    float radius = light[34] / depth * static_cast<float>(meshes.supersample);
+    radius = radius < 1.f ? 1.f : (radius > 48.f ? 48.f : radius);
+    const int64_t far = static_cast<int64_t>(radius + 0.5f), near = static_cast<int64_t>(0.5f * radius + 0.5f);
+    const int64_t steps[4][2] = {{far, 0}, {0, far}, {near, near}, {near, -near}};
+    float rise = 0.f;
+    for (int k = 0; k < 4; ++k) {
+      float pair = -kCreaseNear;
+      for (int sign = -1; sign <= 1; sign += 2) {
+        const int64_t x = px + sign * steps[k][0], y = py + sign * steps[k][1];
+        float above = -kCreaseFarthest;
+        if (x >= 0 && x < columns && y >= 0 && y < rows) {
+          const int64_t key = visibility[(b * rows + y) * columns + x];
+          if (key != kNothing) above = depth - 1.f / key_inverse_depth(key);
+        }
+        pair += above < -kCreaseFarthest ? -kCreaseFarthest : (above > kCreaseFarthest ? kCreaseFarthest : above);
+      }
+      rise += pair < 0.f ? 0.f : (pair > kCreaseDepth ? kCreaseDepth : pair);
     }
+    return 1.f - strength * rise * (1.f / (4.f * kCreaseDepth));
+  }
+
+  /// Bilinear colour in [0, 1].
+  SMAP_HOST_DEVICE void sample(int64_t texture, int level, float u, float v, float (&rgb)[3]) const {
+    const int64_t size = meshes.textures.size(texture, level);
+    const uint8_t* texels = meshes.textures.level(texture, level);
     const float last = static_cast<float>(size - 1);
     const float x = bound(u * static_cast<float>(size) - 0.5f, last),
                 y = bound(v * static_cast<float>(size) - 0.5f, last);

@@ -9,6 +9,7 @@ from smap import SMAP15
 from smap.sample import HIDDEN, OCCLUDED, VISIBLE
 from smap.synthetic import BuiltinPack, Pack, SceneConfig, draw_scene, render_scene, sample_scene
 from smap.synthetic.scene import Object, Scene
+from smap.synthetic.wardrobe import Dress
 
 AnyPack = BuiltinPack | Pack
 CLEAN = SceneConfig(empty_share=0, clutter_share=0, degrade=0)
@@ -50,9 +51,9 @@ def bright(pack: AnyPack, scene: Scene, config: SceneConfig) -> np.ndarray:
     """The scene with only its people, white, and black all around: where they are."""
     white = np.zeros((8, 3, 4), np.float32)
     white[..., 3] = 1
-    people = [replace(p, materials=(white,) * len(p.materials)) for p in scene.people]
+    people = [replace(p, clothes=(Dress(white),) * len(p.clothes)) for p in scene.people]
     whites = draw_scene(pack, config, replace(scene, people=tuple(people))).image.astype(int)
-    blacks = [replace(p, materials=(white * 0,) * len(p.materials)) for p in scene.people]
+    blacks = [replace(p, clothes=(Dress(white * 0),) * len(p.clothes)) for p in scene.people]
     return np.abs(whites - draw_scene(pack, config, replace(scene, people=tuple(blacks))).image).sum(-1)
 
 
@@ -106,7 +107,7 @@ def test_a_card_in_front_hides_what_is_behind(builtin: BuiltinPack) -> None:
 
 
 def solid(pack: BuiltinPack, texture: int) -> bool:
-    pack.cutout(texture)
+    pack.prepare(texture)
     offset, size, _ = pack.geometry.textures[texture].tolist()
     return bool((pack.geometry.texels[offset : offset + 4 * size * size].view(-1, 4)[:, 3] == 255).all())
 

@@ -124,12 +124,20 @@ class ReferenceTriangle:
             values.append(value)
         return values, covered
 
-    def mip_level(self, uv: Tensor, instance: Tensor, textures: Tensor, supersample: int) -> int:
-        """The level at which a texel is about as large as a pixel."""
+    def mip_level(
+        self,
+        uv: Tensor,
+        instance: Tensor,
+        textures: Tensor,
+        supersample: int,
+        texture: int | None = None,
+        repeats: float = 1,
+    ) -> int:
+        """The level at which a texel of the instance's texture, or of another one, is about as large as a pixel."""
         t: Any = uv.numpy()[int(instance[Instance.FIRST_UV]) + self.corners]
-        _, size, levels = textures[int(instance[Instance.TEXTURE])].tolist()
+        _, size, levels = textures[int(instance[Instance.TEXTURE]) if texture is None else texture].tolist()
         (ax, ay), (bx, by) = t[1] - t[0], t[2] - t[0]
-        texels = np.float32(abs(ax * by - ay * bx)) * np.float32(size) * np.float32(size)
+        texels = np.float32(abs(ax * by - ay * bx)) * (np.float32(size) * np.float32(repeats)) ** 2
         pixels = np.float32(self.area) / np.float32(256 * supersample) ** 2
         level = 0
         while level < levels - 1 and texels > 2 * pixels:

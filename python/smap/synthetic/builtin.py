@@ -33,8 +33,8 @@ from .assets import (
     held_out,
     vertex_normals,
 )
-from .objects import CUTOUT_SIZE, OBJECT_TRIANGLES, OBJECT_UV
-from .textures import CUTOUTS, Stills, TexturePool
+from .objects import OBJECT_TRIANGLES, OBJECT_UV
+from .textures import OBJECT_TEXTURES, Stills, TexturePool
 
 _BONE = {name: i for i, name in enumerate(BONES)}
 AVATARS, STILLS, CLIPS, POSES_PER_CLIP = 16, 40, 30, 10
@@ -160,7 +160,7 @@ class BuiltinPack:
         self.names = [f"Capsule_{i:02d}_Plain" for i in range(AVATARS)]
         self._avatar_val = held_out([name.rsplit("_", 1)[0] for name in self.names])
         self._pose_val = np.repeat(held_out([f"clip {i}" for i in range(CLIPS)]), POSES_PER_CLIP)
-        self._pool = TexturePool([_PATCH * _GRID] * AVATARS + [CUTOUT_SIZE] * CUTOUTS)
+        self._pool = TexturePool([_PATCH * _GRID] * AVATARS + OBJECT_TEXTURES)
         still_val = held_out([f"still {i}" for i in range(STILLS)])
         self._stills = Stills(_still, still_val, self._pool, AVATARS)
         self.geometry = Geometry(
@@ -200,8 +200,11 @@ class BuiltinPack:
     def cutouts(self, split: Split | None = None) -> NDArray[np.int64]:
         return self._stills.cutouts(split)
 
-    def cutout(self, texture: int) -> None:
-        self._stills.fill_cutout(texture)
+    def fabrics(self, split: Split | None = None) -> NDArray[np.int64]:
+        return self._stills.fabrics(split)
+
+    def prepare(self, texture: int) -> None:
+        self._stills.prepare(texture)
 
     def _make_avatar(self, index: int) -> Avatar:
         rng = np.random.default_rng(index)

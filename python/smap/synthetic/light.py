@@ -15,6 +15,7 @@ Array = NDArray[np.float64]
 
 # Share of each band that a diffuse surface keeps: irradiance / pi from radiance.
 _DIFFUSE = np.array([1.0] + [2 / 3] * 3 + [1 / 4] * 5)
+_CREASE_REACH = 0.12  # metres
 # Soft daylight from above, for packs without panoramas (y points down).
 _SKY = np.array([[1.4], [-0.7], [0.0], [0.0], [0.0], [0.0], [-0.1], [0.0], [-0.1]]) * np.ones(3)
 
@@ -56,7 +57,7 @@ def rotate_harmonics(coefficients: Array, rotation: Array) -> Array:
 
 
 def scene_light(pack: Assets, scene: Scene, background: U8) -> tuple[F32, Array]:
-    """``(33,)`` float32 light of the picture, and the key light's direction in the world (towards it)."""
+    """``(35,)`` float32 light of the picture, and the key light's direction in the world (towards it)."""
     light = scene.light
     c, s = math.cos(light.yaw), math.sin(light.yaw)
     # World (Y up, -Z ahead) -> panorama (y down, z towards its centre), turned about the vertical.
@@ -85,5 +86,6 @@ def scene_light(pack: Assets, scene: Scene, background: U8) -> tuple[F32, Array]
     out[:27] = irradiance.ravel()
     out[27:30] = to_camera @ key_world
     # A surface that faces the key gets what the sky lost, several times over: a quarter of the sphere's mean faces it.
-    out[30:] = 2.0 * light.key_share * level * tint
+    out[30:33] = 2.0 * light.key_share * level * tint
+    out[33:] = light.creases, _CREASE_REACH * scene.view.camera.fx
     return out, key_world

@@ -38,8 +38,8 @@ from .assets import (
     rotations_of,
     vertex_normals,
 )
-from .objects import CUTOUT_SIZE, OBJECT_TRIANGLES, OBJECT_UV
-from .textures import CUTOUTS, Stills, TexturePool
+from .objects import OBJECT_TRIANGLES, OBJECT_UV
+from .textures import OBJECT_TEXTURES, Stills, TexturePool
 
 STILL_FILES = ("stills.npz", "stills_more.npz", "stills_extra.npz")
 WIG_TEXTURE_SIZE = 256
@@ -214,9 +214,7 @@ class Pack:
         self._first_uv = np.concatenate([[0], np.cumsum([len(x) for x in uv])])
         self._first_triangle = np.concatenate([[0], np.cumsum([len(x) for x in triangles])])
         avatars = len(self.names)
-        self._pool = TexturePool(
-            [texture_size] * avatars + [WIG_TEXTURE_SIZE] * self._wig_count + [CUTOUT_SIZE] * CUTOUTS
-        )
+        self._pool = TexturePool([texture_size] * avatars + [WIG_TEXTURE_SIZE] * self._wig_count + OBJECT_TEXTURES)
         self._stills = Stills(self._decode_still, self._still_val, self._pool, avatars + self._wig_count)
         self.geometry = Geometry(
             torch.from_numpy(np.ascontiguousarray(np.concatenate(uv), np.float32)),
@@ -263,8 +261,11 @@ class Pack:
     def cutouts(self, split: Split | None = None) -> NDArray[np.int64]:
         return self._stills.cutouts(split)
 
-    def cutout(self, texture: int) -> None:
-        self._stills.fill_cutout(texture)
+    def fabrics(self, split: Split | None = None) -> NDArray[np.int64]:
+        return self._stills.fabrics(split)
+
+    def prepare(self, texture: int) -> None:
+        self._stills.prepare(texture)
 
     def _decode_still(self, index: int) -> U8:
         file, blob = self._still_blobs[index]

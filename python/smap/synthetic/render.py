@@ -20,6 +20,7 @@ from .degrade import degrade
 from .light import scene_light
 from .objects import BOX_TRIANGLES, BOX_UV, BOX_VERTICES, CARD_TRIANGLES, CARD_VERTICES
 from .scene import Object, Placed, Scene, SceneConfig, sample_scene, yaw_matrix
+from .wardrobe import Dress
 
 _NEAR = 0.1  # metres: triangles that reach nearer are not drawn
 # A joint counts as visible when its own body's surface lies at most this far in front of it, metres: flesh and clothes
@@ -36,6 +37,7 @@ class _Batch:
     normals: list[NDArray[np.float32]] = field(default_factory=list)
     rows: list[list[int]] = field(default_factory=list)
     materials: list[F32] = field(default_factory=list)
+    patterns: list[tuple[float, float, float, float]] = field(default_factory=list)
     owner: list[int] = field(default_factory=list)  # person of each row, -1 for objects
     points: int = 0
     triangles: int = 0
@@ -44,7 +46,7 @@ class _Batch:
         self,
         vertices: NDArray[np.float32],
         normals: NDArray[np.float32],
-        material: F32,
+        dress: Dress,
         owner: int,
         mesh: tuple[int, int, int, int, int],
     ) -> None:
@@ -53,7 +55,8 @@ class _Batch:
         self.rows.append([0, self.points, first_uv, first_triangle, count, texture, int(flags), self.triangles])
         self.vertices.append(vertices)
         self.normals.append(normals)
-        self.materials.append(material)
+        self.materials.append(dress.material)
+        self.patterns.append(dress.pattern)
         self.owner.append(owner)
         self.points += len(vertices)
         self.triangles += count
@@ -153,9 +156,11 @@ def _add_person(
     lowest = float((posed[0][0] @ to_camera[:, 1]).min())
     place = np.array([person.ground[0], person.lift - lowest, person.ground[1]])
     origin = scene.view.to_camera(place)
-    for mesh, (vertices, normals), material in zip(avatar.meshes, posed, person.materials, strict=True):
+    for mesh, (vertices, normals), dress in zip(avatar.meshes, posed, person.clothes, strict=True):
         vertices += origin.astype(np.float32)
-        batch.add(vertices, normals, material, index, _mesh_row(mesh))
+        if dress.pattern[2]:
+            pack.prepare(int(dress.pattern[0]))
+        batch.add(vertices, normals, dress, index, _mesh_row(mesh))
     joints = joints_of(world, person.transforms, avatar.joints, avatar.head_top)
     in_world = joints + place.astype(np.float32)
     return in_world, joints.astype(np.float64) @ rotation.T + origin
@@ -166,7 +171,7 @@ def _mesh_row(mesh: Mesh) -> tuple[int, int, int, int, int]:
 
 
 def _add_object(pack: Assets, scene: Scene, thing: Object, batch: _Batch) -> None:
-    pack.cutout(thing.texture)
+    pack.prepare(thing.texture)
     box = thing.kind == "box"
     shape = BOX_VERTICES if box else CARD_VERTICES
     turned = (shape * thing.size) @ yaw_matrix(thing.yaw).T.astype(np.float64) + thing.base
@@ -181,7 +186,7 @@ def _add_object(pack: Assets, scene: Scene, thing: Object, batch: _Batch) -> Non
         if box
         else (len(BOX_UV), len(BOX_TRIANGLES), len(CARD_TRIANGLES), thing.texture, int(MeshFlag.ALPHA_TEST))
     )
-    batch.add(vertices, normals, thing.material, -1, mesh)
+    batch.add(vertices, normals, Dress(thing.material), -1, mesh)
 
 
 def _draw(
@@ -207,6 +212,7 @@ def _draw(
         torch.from_numpy(np.concatenate(batch.normals)),
         *meshes[1:],
         torch.from_numpy(np.stack(batch.materials)),
+        torch.tensor(batch.patterns, dtype=torch.float32),
         *texture,
         torch.from_numpy(lights)[None],
         torch.from_numpy(behind)[None],

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..camera import Camera
 from .assets import F32, Assets, Split
 from .body import joints_of, pose_bones, stretches
-from .wardrobe import dress
+from .wardrobe import Dress, dress
 
 World = NDArray[np.float64]
 
@@ -113,14 +113,14 @@ class Placed:
         transforms: ``(22, 3, 3)`` float32 world rotation of each bone times its stretch.
         ground: ``(2,)`` world x and z of the first bone.
         lift: lowest vertex above the ground, metres.
-        materials: one ``(8, 3, 4)`` colour transform per mesh of the avatar.
+        clothes: one ``Dress`` per mesh of the avatar.
     """
 
     avatar: int
     transforms: F32
     ground: World
     lift: float
-    materials: tuple[F32, ...]
+    clothes: tuple[Dress, ...]
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,7 @@ class Light:
     level: float
     key_share: float
     tint: World
+    creases: float
 
 
 @dataclass(frozen=True)
@@ -199,6 +200,7 @@ def sample_scene(pack: Assets, config: SceneConfig, rng: np.random.Generator) ->
         rng.uniform(0.6, 1.25),
         rng.uniform(0, 0.6) * (rng.random() < 0.7),
         1 + rng.normal(0, 0.05, 3),
+        rng.uniform(0.2, 1.0),
     )
     window = _window(config, view, people, rng)
     return Scene(view, tuple(people), tuple(objects), background, light, window, int(rng.integers(2**62)))
@@ -231,6 +233,7 @@ def _place_people(
     pack: Assets, config: SceneConfig, view: View, anchor: float, count: int, rng: np.random.Generator
 ) -> list[Placed]:
     avatars, poses = pack.avatars(config.split), pack.poses(config.split)
+    fabrics = pack.fabrics(config.split)
     people: list[Placed] = []
     taken: list[World] = []  # world joints
     headings: list[float] = []
@@ -267,7 +270,7 @@ def _place_people(
             if gap < _JOINT_CLEARANCE:
                 continue
             lift = rng.uniform(0, 0.5) if rng.random() < config.lift_share else 0.0
-            people.append(Placed(avatar_index, transforms, ground, lift, dress(avatar, rng)))
+            people.append(Placed(avatar_index, transforms, ground, lift, dress(avatar, fabrics, rng)))
             taken.append(joints)
             headings.append(yaw)
             break

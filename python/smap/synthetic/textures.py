@@ -10,9 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from .assets import U8, Split, chosen
-from .objects import cutout_texture
+from .fabric import FABRIC_SIZE, fabric_texture
+from .objects import CUTOUT_SIZE, cutout_texture
 
 CUTOUTS = 512  # textures of objects cut out of stills
+FABRICS = 128  # woven patterns
+OBJECT_TEXTURES = [CUTOUT_SIZE] * CUTOUTS + [FABRIC_SIZE] * FABRICS  # sizes, after those of a pack's own textures
 DECODED_BYTES = 700 << 20  # stills kept in memory; a further one is decoded again each time
 
 
@@ -53,7 +56,7 @@ class Stills:
     Args:
         decode: gives picture ``index`` as ``(H, W, 3)`` uint8 RGB.
         held: ``(N,)`` bool, pictures of the validation split.
-        pool: textures; ``CUTOUTS`` rows from ``first_cutout`` on are for the objects.
+        pool: textures; rows from ``first_cutout`` on are of ``OBJECT_TEXTURES``.
     """
 
     def __init__(
@@ -80,12 +83,20 @@ class Stills:
         rows = self._first + np.arange(CUTOUTS)
         return rows if split is None else np.asarray(rows[np.isin(self._source(rows), self.indices(split))])
 
-    def fill_cutout(self, texture: int) -> None:
-        """Make the object of a texture row; which one it is does not depend on what was made before."""
-        if not self._pool.filled(texture):
-            still = self.image(int(self._source(np.array([texture]))[0]))
-            rgb, alpha = cutout_texture(still, np.random.default_rng(texture - self._first))
-            self._pool.fill(texture, rgb, alpha, average_fourth=True)
+    def fabrics(self, split: Split | None) -> NDArray[np.int64]:
+        """Texture rows of patterns for clothes: woven ones, then the split's cutouts."""
+        return np.concatenate([self._first + CUTOUTS + np.arange(FABRICS), self.cutouts(split)])
+
+    def prepare(self, texture: int) -> None:
+        """Make what a row holds; which object or pattern it is does not depend on what was made before."""
+        if self._pool.filled(texture):
+            return
+        rng = np.random.default_rng(texture - self._first)
+        if texture < self._first + CUTOUTS:
+            rgb, alpha = cutout_texture(self.image(int(self._source(np.array([texture]))[0])), rng)
+        else:
+            rgb, alpha = fabric_texture(rng), np.full((FABRIC_SIZE, FABRIC_SIZE), 255, np.uint8)
+        self._pool.fill(texture, rgb, alpha, average_fourth=True)
 
     def _source(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         # A large prime step spreads the objects over the pictures.

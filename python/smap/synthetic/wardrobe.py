@@ -4,39 +4,67 @@ from __future__ import annotations
 
 import colorsys
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .assets import ARMS, F32, FEET, HANDS, HEAD, LEGS, SKIN, TORSO, Avatar
 
+_BARE_SHARES = {ARMS: 0.22, LEGS: 0.12, TORSO: 0.04, FEET: 0.08}
+_PATTERN_SHARE = 0.4
 _LUMA = np.array([0.299, 0.587, 0.114])
 _HAIR = np.array(
     [[0.09, 0.07, 0.06], [0.2, 0.13, 0.08], [0.36, 0.22, 0.12], [0.6, 0.45, 0.25], [0.45, 0.2, 0.1], [0.6, 0.6, 0.6]]
 )
 
 
-def dress(avatar: Avatar, rng: np.random.Generator) -> tuple[F32, ...]:
-    """One ``(8, 3, 4)`` float32 colour transform per mesh of the avatar: random clothes, skin tone and hair."""
+@dataclass(frozen=True)
+class Dress:
+    """How a mesh is coloured; both as ``ops.shade`` takes them.
+
+    Args:
+        material: ``(8, 3, 4)`` float32 colour transform of each region.
+        pattern: texture row, repeats, strength, set of regions.
+    """
+
+    material: F32
+    pattern: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 0.0)
+
+
+def dress(avatar: Avatar, fabrics: NDArray[np.int64], rng: np.random.Generator) -> tuple[Dress, ...]:
+    """Random clothes, skin tone and hair: one ``Dress`` per mesh of the avatar; ``fabrics`` are texture rows."""
     body = np.zeros((8, 3, 4), np.float32)
     body[:, [0, 1, 2], [0, 1, 2]] = 1
     tone = np.zeros((3, 4))
     tone[[0, 1, 2], [0, 1, 2]] = rng.uniform(0.8, 1.12) * (1 + rng.normal(0, 0.03, 3))
     top = _garment(avatar, TORSO, rng)
+    one_piece = rng.random() < 0.8
     body[TORSO] = top
-    body[ARMS] = top if rng.random() < 0.8 else _garment(avatar, ARMS, rng)
-    body[LEGS] = _garment(avatar, LEGS, rng)
+    body[ARMS] = top if one_piece else _garment(avatar, ARMS, rng)
+    body[LEGS] = top if rng.random() < 0.12 else _garment(avatar, LEGS, rng)
     body[FEET] = _garment(avatar, FEET, rng)
-    for region, share in ((ARMS, 0.22), (LEGS, 0.12), (TORSO, 0.04), (FEET, 0.08)):
-        if rng.random() < share:
-            body[region] = _towards(avatar.region_colours[region], tone[:, :3] @ avatar.skin, 0.5)
+    bare = {region for region, share in _BARE_SHARES.items() if rng.random() < share}
+    for region in bare:
+        body[region] = _towards(avatar.region_colours[region], tone[:, :3] @ avatar.skin, 0.5)
     for region in (HEAD, HANDS, SKIN):
         body[region] = tone
+    wearing = {TORSO} | ({ARMS} if one_piece else set()) if rng.random() < 0.75 else {LEGS}
+    pattern = _pattern(fabrics, wearing - bare, rng) if rng.random() < _PATTERN_SHARE else (0.0, 1.0, 0.0, 0.0)
     hair = np.zeros((8, 3, 4), np.float32)
     colour = _HAIR[rng.integers(len(_HAIR))] * rng.uniform(0.7, 1.3)
     # Hair textures are dark grey strands: scale them to the colour, with a floor so that they do not stay black.
     hair[:] = np.concatenate([np.outer(colour, _LUMA) * 2.2, colour[:, None] * 0.45], -1)
-    return (body, *[hair] * (len(avatar.meshes) - 1))
+    return (Dress(body, pattern), *[Dress(hair)] * (len(avatar.meshes) - 1))
+
+
+def _pattern(
+    fabrics: NDArray[np.int64], wearing: set[int], rng: np.random.Generator
+) -> tuple[float, float, float, float]:
+    """Woven in small repetitions and multiplied in, or printed in few and in colours of its own."""
+    strength = rng.uniform(0.4, 1.0) if rng.random() < 0.5 else -rng.uniform(0.6, 1.0)
+    repeats = math.exp(rng.uniform(math.log(3), math.log(24)))
+    return float(rng.choice(fabrics)), repeats, strength, float(sum(1 << region for region in wearing))
 
 
 def _garment(avatar: Avatar, region: int, rng: np.random.Generator) -> NDArray[np.float64]:
