@@ -36,6 +36,7 @@ class Bomb:
         return Path.touch, (self.path,)
 
 
+@pytest.mark.filterwarnings("error")
 def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty.pth").touch()
     (tmp_path / "bomb.pth").write_bytes(pickle.dumps(Bomb(tmp_path / "ran")))

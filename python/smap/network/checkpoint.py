@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -29,7 +30,8 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         zipped = zipfile.is_zipfile(path)
         if zipped:
             _refuse_compressed(path)
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+        with warnings.catch_warnings(action="ignore"):  # of pickles that torch did not write: refused below if bad
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except WeightsError:
         raise
     except OSError as error:
