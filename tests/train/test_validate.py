@@ -9,7 +9,7 @@ from smap.network import Hourglass
 from smap.train import Trainer
 from smap.train.curve import read_curve
 from smap.train.pictures import BatchMaker, validation_samples
-from smap.train.validate import Validator, score
+from smap.train.validate import Validator, score, sheet
 
 from ..data.miniatures import coco
 from .tiny import tiny_config
@@ -46,6 +46,17 @@ def test_figures_of_an_untrained_network() -> None:
     assert np.isfinite(figures["loss"])
     assert figures["recall"] == 0
     assert figures["score"] == 0
+
+
+def test_sheet_shows_the_pictures_and_decoding_is_configured() -> None:
+    config = tiny_config(validation=VALIDATION | {"decode": {"peak_threshold": 0.01, "min_joints": 1}})
+    validator = Validator(config, torch.device("cpu"))
+    validator.run(Hourglass(config.network).eval())
+    assert validator.decoding.peak_threshold == 0.01
+    assert len(validator.people) == 3
+    assert sheet(validator).ndim == 3
+    with pytest.raises(ValueError, match=r"validation\.decode must have known fields only"):
+        Validator(tiny_config(validation=VALIDATION | {"decode": {"peaks": 1}}), torch.device("cpu"))
 
 
 def test_score_of_perfection_is_one() -> None:

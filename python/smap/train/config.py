@@ -73,11 +73,13 @@ class Validation:
         every: steps between validations.
         source: of the pictures, or None for no validation.
         count: how many.
+        decode: fields of ``DecodeConfig``.
     """
 
     every: int = 1000
     source: DataSource | None = None
     count: int = 64
+    decode: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,9 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 FILE = "curve.jsonl"
 
 
@@ -40,6 +43,11 @@ class Curve:
             for name, value in line.items():
                 if name != "step":
                     self._board.add_scalar(name, value, int(line["step"]))
+
+    def picture(self, step: int, image: NDArray[np.uint8]) -> None:
+        """``(H, W, 3)`` RGB, for TensorBoard only."""
+        if self._board is not None:
+            self._board.add_image("validation", image, step, dataformats="HWC")
 
     def close(self) -> None:
         self._file.close()

@@ -26,7 +26,7 @@ from .config import TrainConfig, plain
 from .curve import Curve
 from .pictures import BatchMaker
 from .probe import Probe
-from .validate import Validator
+from .validate import Validator, sheet
 from .workers import BatchStream
 
 LAST, BEST_WEIGHTS = "last.pt", "best.safetensors"
@@ -275,6 +275,7 @@ class Trainer:
     def _validate(self, validator: Validator, curve: Curve) -> None:
         result = validator.run(self.ema)
         curve.write({"step": float(self.step)} | {f"val_{name}": value for name, value in result.items()})
+        curve.picture(self.step, sheet(validator))
         if result["score"] > self.best:
             self.best = result["score"]
             notes = {"step": str(self.step)} | {name: f"{value:.4f}" for name, value in result.items()}

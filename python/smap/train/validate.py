@@ -6,8 +6,10 @@ import math
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..decode import DecodeConfig, decode
+from ..draw import contact_sheet, overlay
 from ..letterbox import Letterbox
 from ..lift import lift
 from ..maps import Maps
@@ -17,7 +19,7 @@ from ..network.losses import network_loss
 from ..people import People
 from ..sample import Sample
 from .batch import build_targets, collate
-from .config import TrainConfig
+from .config import TrainConfig, build
 from .pictures import validation_samples
 from .probe import Probe
 
@@ -48,9 +50,11 @@ class Validator:
         self.config = config
         self.device = device
         self.samples = validation_samples(config) if samples is None else samples
+        self.decoding = build(DecodeConfig, config.validation.decode, "validation.decode")
+        self.people: list[People] = []  # of the last run, one per picture
 
     @torch.no_grad()
-    def run(self, network: Hourglass, decoding: DecodeConfig | None = None) -> dict[str, float]:
+    def run(self, network: Hourglass) -> dict[str, float]:
         """Figures of a network in eval mode; ``score``, in [0, 1], is what the best checkpoint is chosen by.
 
         ``loss`` and the probes' figures are as in training; the others are those of ``metrics.summarise`` for the
@@ -78,10 +82,17 @@ class Validator:
             probe.add(raw[-1][-1], targets[-1][-1], batch)
             size = (images.shape[-1], images.shape[-2])
             boxes = [Letterbox.fit(s.width, s.height, size) for s in samples]
-            people += lift(maps, decode(maps, decoding or DecodeConfig()), boxes, [s.camera for s in samples])
+            people += lift(maps, decode(maps, self.decoding), boxes, [s.camera for s in samples])
+        self.people = people
         figures = evaluate_people(people, self.samples, Protocol(min_height_px=config.min_person_px))
         result = {"loss": float(np.mean(losses))} | probe.result() | {name: figures[name] for name in FIGURES}
         return {"score": score(figures)} | result
+
+
+def sheet(validator: Validator, count: int = 8) -> NDArray[np.uint8]:
+    """The first pictures with the people that the last ``run`` found, for a look."""
+    pairs = list(zip(validator.samples, validator.people, strict=True))[:count]
+    return contact_sheet(overlay(np.asarray(s.image, np.uint8), people) for s, people in pairs)
 
 
 def score(figures: dict[str, float]) -> float:
