@@ -37,6 +37,7 @@ from smap.metrics import (
     score_image,
     size_oracle_m,
     summarise,
+    summarise_by_depth,
 )
 
 ROOT = SMAP15.root
@@ -362,6 +363,13 @@ def test_size_oracle_scales_the_scene() -> None:
     assert figures["oracle_pcod"] == 0  # the big one seems nearer than the small one
     alike = summarise(score_image(people_of(crowd()), sample_of(crowd((0, 0, 4), (1, 0, 6)))))
     assert alike["oracle_root_error_mm"] == pytest.approx(0, abs=1e-3)
+
+
+def test_the_oracle_of_a_depth_bin_knows_the_mean_of_all() -> None:
+    truth = np.concatenate([crowd((0, 0, 4), size=1.1), crowd((1, 0, 9), size=0.9)])
+    rows = summarise_by_depth(score_image(people_of(truth), sample_of(truth)), (0, 5, 10))
+    assert rows[0]["oracle_root_depth_error_median"] == pytest.approx(1 - 1 / 1.1, rel=1e-4)
+    assert rows[1]["oracle_root_depth_error_median"] == pytest.approx(1 / 0.9 - 1, rel=1e-4)
 
 
 def test_depth_bins() -> None:

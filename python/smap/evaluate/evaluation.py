@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ..metrics import Scores, summarise, summarise_by_depth
+from ..metrics import Scores, mean_limbs_m, summarise, summarise_by_depth
 from ..sample import Sample
 
 PARTS_BEFORE_PACKING = 256
@@ -47,7 +47,8 @@ class Evaluation:
 
     @cached_property
     def by_group(self) -> dict[str, dict[str, float]]:
-        return {name: summarise(scores) for name, scores in self.groups.items()}
+        limbs_m = mean_limbs_m(self.scores)
+        return {name: summarise(scores, limbs_m) for name, scores in self.groups.items()}
 
     def average(self, figure: str) -> float:
         """Mean of a figure over groups (the paper's averages), groups that do not have it left out."""

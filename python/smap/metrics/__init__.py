@@ -20,7 +20,7 @@ from .pose import (
     root_error_mm,
 )
 from .score import PROTOCOLS, Protocol, Scores, score_image
-from .summary import evaluate_people, size_oracle_m, summarise, summarise_by_depth
+from .summary import evaluate_people, mean_limbs_m, size_oracle_m, summarise, summarise_by_depth
 
 __all__ = [
     "PROTOCOLS",
@@ -36,6 +36,7 @@ __all__ = [
     "match_bodies",
     "match_joint_boxes",
     "match_roots",
+    "mean_limbs_m",
     "mpjpe_mm",
     "pck",
     "pck_2d",

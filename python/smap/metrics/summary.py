@@ -18,23 +18,27 @@ from .score import Protocol, Scores, score_image
 ROOT_THRESHOLDS_CM = (25, 50)  # beside the paper's 15 cm: what one picture without a reference length can reach
 
 
-def size_oracle_m(scores: Scores, mean_limbs_m: NDArray[Any] | None = None) -> Floats:
+def mean_limbs_m(scores: Scores) -> Floats:
+    """``(L,)`` metres: mean length of each limb over these people, 0 where nobody has it."""
+    known = np.isfinite(scores.limbs_m)
+    return np.asarray(np.where(known, scores.limbs_m, 0).sum(0, np.float64) / np.maximum(known.sum(0), 1))
+
+
+def size_oracle_m(scores: Scores, limbs_m: NDArray[Any] | None = None) -> Floats:
     """Roots that perfect 2-D and relative pose and the mean body size would give: the bar of a method that only
     measures people.
 
     A person of ``s`` times the mean size at depth Z looks exactly like one of mean size at Z / s.
 
     Args:
-        mean_limbs_m: ``(L,)`` metres; default the mean over these people.
+        limbs_m: ``(L,)`` metres, the mean body; default that of these people.
 
     Returns:
         ``(N, 3)`` metres; NaN without a root or a limb.
     """
-    limbs = scores.limbs_m.astype(np.float64)
-    known = np.isfinite(limbs)
-    if mean_limbs_m is None:
-        mean_limbs_m = np.where(known, limbs, 0).sum(0) / np.maximum(known.sum(0), 1)
-    own, mean = np.where(known, limbs, 0).sum(-1), np.where(known, mean_limbs_m, 0).sum(-1)
+    limbs_m = mean_limbs_m(scores) if limbs_m is None else limbs_m
+    known = np.isfinite(scores.limbs_m)
+    own, mean = np.where(known, scores.limbs_m, 0).sum(-1, np.float64), np.where(known, limbs_m, 0).sum(-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(scores.root_m * np.where(own > 0, mean / own, np.nan)[:, None])
 
@@ -66,8 +70,11 @@ def _root_figures(scores: Scores, predicted_root_m: Floats) -> dict[str, float]:
     }
 
 
-def summarise(scores: Scores) -> dict[str, float]:
+def summarise(scores: Scores, limbs_m: NDArray[Any] | None = None) -> dict[str, float]:
     """Every figure of the paper's tables, shares in [0, 1].
+
+    Args:
+        limbs_m: the oracle's mean body, ``(L,)`` metres; default that of these people.
 
     ``pck_rel``, ``pck_abs``, ``pck_root``, ``auc_rel``, ``pcod``, ``mpjpe_mm`` and the root errors are over matched
     people; with ``_all`` those who were not found count as wrong. ``pck_root_25cm`` and ``_50cm`` change the threshold.
@@ -100,19 +107,20 @@ def summarise(scores: Scores) -> dict[str, float]:
         **_root_figures(matched, matched.predicted_root_m),
         "pcod_release": _pcod(matched, matched.predicted_root_m, release=True),
     }
-    oracle = _root_figures(scores, size_oracle_m(scores))
+    oracle = _root_figures(scores, size_oracle_m(scores, limbs_m))
     return {**figures, **{f"oracle_{name}": value for name, value in oracle.items()}}
 
 
 def summarise_by_depth(scores: Scores, edges_m: Sequence[float]) -> list[dict[str, float]]:
     """``summarise`` for the people whose true root lies in each bin ``[edges_m[i], edges_m[i + 1])``.
 
-    False people have no true depth: their counts are left out. PCOD is over pairs inside a bin.
+    False people have no true depth: their counts are left out. PCOD is over pairs inside a bin. The oracle's mean body
+    is that of all people.
     """
-    rows = []
+    rows, limbs_m = [], mean_limbs_m(scores)
     for near, far in pairwise(edges_m):
         z = scores.root_m[:, 2]
-        row = summarise(scores.people((z >= near) & (z < far)))
+        row = summarise(scores.people((z >= near) & (z < far)), limbs_m)
         for name in ("images", "predictions", "precision", "false_positives"):
             del row[name]
         rows.append({"near_m": float(near), "far_m": float(far), **row})
