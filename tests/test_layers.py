@@ -122,5 +122,6 @@ def test_every_op_has_all_its_parts() -> None:
             f"csrc/ops/{op}.cpp",
             f"csrc/ops/{op}.cu",
             f"python/smap/ops/{op}.py",
+            f"tests/ops/test_{op}.py",
         ):
             assert (ROOT / part_).is_file(), f"{op} lacks {part_}"
