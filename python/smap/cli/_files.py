@@ -1,5 +1,7 @@
 """Files in and out: finding pictures, naming results, writing them whole or not at all."""
 
+# Strings and os.path here: a folder may hold a million pictures, and a Path takes ten times as long.
+
 from __future__ import annotations
 
 import glob
@@ -22,12 +24,19 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Input:
-    """A picture to be read, and the name of its results, relative to the output folder and without suffix."""
+    """A picture to be read, and the name of its results, relative to the output folder and without suffix.
 
-    path: Path
+    Both are plain strings: a run may have a million of them.
+    """
+
+    source: str
     name: str
+
+    @property
+    def path(self) -> Path:
+        return Path(self.source)
 
 
 def find_images(patterns: Sequence[str], outside: Path | None = None) -> list[Input]:
@@ -38,25 +47,39 @@ def find_images(patterns: Sequence[str], outside: Path | None = None) -> list[In
     Args:
         outside: a folder whose pictures do not count: that of the results, when it lies in one that is searched.
     """
-    hidden = outside.resolve() if outside else None
-    found: dict[str, Path] = {}  # name of the results -> picture
+    found: dict[str, str] = {}  # name of the results -> picture
     for pattern in patterns:
-        path = Path(pattern)
-        matches: list[tuple[Path, Path]] = []  # picture, and where it is in what was searched
-        if path.is_dir():
-            pictures = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
-            matches = [(p, p.relative_to(path)) for p in pictures if not hidden or hidden not in p.resolve().parents]
-        elif not path.exists() and glob.has_magic(pattern):
-            files = (Path(p) for p in sorted(glob.glob(pattern, recursive=True)))  # noqa: PTH207 - absolute ones too
-            matches = [(p, Path(p.name)) for p in files if p.is_file()]
-        for picture, relative in matches or [(path, Path(path.name))]:
+        matches: Iterable[tuple[str, str]] = ()  # picture, and where it is in what was searched
+        if os.path.isdir(pattern):
+            matches = walk(pattern, outside)
+        elif not os.path.exists(pattern) and glob.has_magic(pattern):
+            files = (p for p in sorted(glob.glob(pattern, recursive=True)) if os.path.isfile(p))
+            matches = ((p, os.path.basename(p)) for p in files)
+        before = len(found)
+        for picture, relative in matches:
             found[free_name(relative, found)] = picture
+        if len(found) == before:
+            found[free_name(os.path.basename(os.path.abspath(pattern)), found)] = pattern
     return [Input(path, name) for name, path in found.items()]
 
 
-def free_name(relative: Path, taken: Container[str]) -> str:
+def walk(folder: str, outside: Path | None) -> Iterator[tuple[str, str]]:
+    """``(picture, its path relative to folder)``, in sorted order, for all but those in ``outside``."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(f for f in folders if not outside or not same_folder(os.path.join(place, f), outside))
+        prefix = os.path.relpath(place, folder)
+        for file in sorted(files):
+            if os.path.splitext(file)[1].lower() in IMAGE_SUFFIXES:
+                yield os.path.join(place, file), file if prefix == "." else os.path.join(prefix, file)
+
+
+def same_folder(a: str, b: Path) -> bool:
+    return os.path.exists(a) and b.exists() and os.path.samefile(a, b)
+
+
+def free_name(relative: str, taken: Container[str]) -> str:
     """`a` for a.jpg; `a.jpg` if that is taken, then `a.jpg-2` and so on."""
-    names = chain((str(relative.with_suffix("")), str(relative)), (f"{relative}-{i}" for i in count(2)))
+    names = chain((os.path.splitext(relative)[0], relative), (f"{relative}-{i}" for i in count(2)))
     return next(name for name in names if name not in taken)
 
 
@@ -83,7 +106,7 @@ def prepare_folder(folder: Path) -> Path:
 
 
 def write_whole(path: Path, data: str | bytes) -> None:
-    """Write a file so that it is either complete or not there, also when the disk is full or the power fails.
+    """Write a file so that it is either complete or not there, also when the disk is full or the run is killed.
 
     Raises:
         OSError: it cannot be written.

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     writer = Writer(args)
     inputs = find_images(args.images, writer.folder)
-    if len(inputs) == 1 and inputs[0].path == Path(args.images[0]):
+    if len(inputs) == 1 and inputs[0].source == args.images[0]:
         read_input(inputs[0])  # one picture by name: its error is the command's, before weights are loaded
     todo = [x for x in inputs if not (args.resume and writer.is_done(x))]
     people, failed, start = 0, 0, time.perf_counter()
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         estimator = make_estimator(args)
         for batch in batches(read_all(todo, args.batch), args.batch):
             for item, error in batch.errors:
-                bar.write(f"{args.prog}: skipped {item.path}: {error}", file=sys.stderr)
+                bar.write(f"{args.prog}: skipped {item.source}: {error}", file=sys.stderr)
             if batch.images:
                 cameras = [camera_for(args, image.shape[1], image.shape[0]) for image in batch.images]
                 results = estimator.predict_batch(batch.images, cameras)
@@ -140,7 +140,7 @@ class Writer:
         if self.json and self.to_files:
             write_whole(paths["json"], people.to_json() + "\n")
         elif self.json:
-            tqdm.write(json.dumps({"image": str(item.path)})[:-1] + ", " + people.to_json()[1:], file=sys.stdout)
+            tqdm.write(json.dumps({"image": item.source})[:-1] + ", " + people.to_json()[1:], file=sys.stdout)
         elif not paths:
-            lines = [f"{item.path}: {len(people)} people", *(f"  {person}" for person in people)]
+            lines = [f"{item.source}: {len(people)} people", *(f"  {person}" for person in people)]
             tqdm.write("\n".join(lines), file=sys.stdout)
