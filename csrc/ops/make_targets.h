@@ -10,6 +10,7 @@ namespace smap {
 
 constexpr float kSmallestHeat = 1.2e-4f;  // about exp(-9): lower values of a Gaussian are written as zero
 constexpr float kHeatReach = 4.25f;       // in sigmas: beyond it a Gaussian is lower than kSmallestHeat
+constexpr float kFarthest = 1e5f;         // map pixels: farther out a float has no sub-pixel places; no joint is there
 constexpr float kShortestLimb = 1e-3f;    // map pixels: a shorter limb has no direction in the picture
 constexpr int64_t kRootReach = 2;         // cells: root depth is written in 5x5 around the root and supervised in 3x3
 
@@ -35,6 +36,11 @@ SMAP_HOST_DEVICE inline float heat(float fx, float fy) {
   return value < kSmallestHeat ? 0.0f : value;
 }
 
+/// Whether a coordinate can be that of a joint; NaN cannot.
+SMAP_HOST_DEVICE inline bool is_near(float x) {
+  return x < kFarthest && -x < kFarthest;
+}
+
 /// Everyone in a batch.
 struct Crowd {
   View<const float, 4> joints;        // (B, P, J, 2) map pixels
@@ -50,8 +56,8 @@ struct Crowd {
   SMAP_HOST_DEVICE int64_t num_scales() const { return scales.size[0]; }
 
   SMAP_HOST_DEVICE bool present(int64_t b, int64_t p, int64_t j) const {
-    return j >= 0 && j < num_joints() && visibility(b, p, j) != 0 && is_finite(joints(b, p, j, 0)) &&
-           is_finite(joints(b, p, j, 1));
+    return j >= 0 && j < num_joints() && visibility(b, p, j) != 0 && is_near(joints(b, p, j, 0)) &&
+           is_near(joints(b, p, j, 1));
   }
 };
 
@@ -131,9 +137,7 @@ struct RootTarget {
       if (!c.present(b, p, j)) continue;
       const float x = floorf(c.joints(b, p, j, 0) + 0.5f), y = floorf(c.joints(b, p, j, 1) + 0.5f);
       t.z = c.depths(b, p, j);
-      // Farther away than an integer holds is in no map.
-      t.present = is_finite(t.z) && fabsf(x) < 1e9f && fabsf(y) < 1e9f;
-      if (!t.present) return t;
+      t.present = is_finite(t.z);
       t.x = static_cast<int64_t>(x);
       t.y = static_cast<int64_t>(y);
       return t;

@@ -12,6 +12,7 @@ from . import _library  # noqa: F401  (registers torch.ops.smap)
 SMALLEST_HEAT = 1.2e-4  # lower values of a Gaussian are zero; kSmallestHeat of csrc/ops/make_targets.h, as are the rest
 ROOT_REACH = 2
 ROOT_WEIGHTS = (1.0, 0.35, 0.0)
+FARTHEST = 1e5
 SHORTEST_LIMB = 1e-3
 
 
@@ -53,7 +54,8 @@ def make_targets(
     edges are steps.
 
     Args:
-        joints: ``(B, P, J, 2)`` float32 map pixels; NaN where there is no joint, as in padding.
+        joints: ``(B, P, J, 2)`` float32 map pixels; NaN where there is no joint, as in padding. Nobody has joints
+            beyond 1e5.
         depths: ``(B, P, J)`` float32 metres along z, NaN where unknown.
         visibility: ``(B, P, J)`` uint8; a joint with 0 makes no target.
         depth_scale: ``(B,)`` float32 w / f of Eq. 1: normalised depth per metre.
@@ -91,7 +93,7 @@ def reference(
     root_depth = torch.zeros(batch, height, width, dtype=torch.float64)
     root_weight = torch.zeros_like(root_depth)
     xy, z = joints.double(), depths.double()
-    present = visibility.bool() & xy.isfinite().all(-1)
+    present = visibility.bool() & (xy.abs() < FARTHEST).all(-1)
     tree = [int(limbs[0, 0]) if limb_count else 0, *(int(child) for _, child in limbs)]
     for b in range(batch):
         for s, (sigma, half_width) in enumerate(scales.tolist()):
@@ -176,7 +178,7 @@ def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
     height, width = grad.shape[-2:]
     x = torch.arange(width, device=joints.device, dtype=joints.dtype)
     y = torch.arange(height, device=joints.device, dtype=joints.dtype)
-    present = (visibility != 0) & joints.isfinite().all(-1)
+    present = (visibility != 0) & (joints.abs() < FARTHEST).all(-1)
     place = torch.where(present[..., None], joints, 0)
     dx, dy = x - place[..., 0, None], y - place[..., 1, None]  # (B, P, J, w), (B, P, J, h)
     result = torch.zeros_like(joints)
