@@ -37,6 +37,10 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("start-from must not be given beside continue-from, got both")
     config = load_config(args.config)
     prepare_folder(args.out)
+    if args.portable is not None:
+        prepare_folder(args.portable)
+        if any(args.portable.iterdir()):  # said before the training, not after
+            raise ValueError(f"portable must be a new or empty folder, got '{args.portable}'")
     state = None
     if args.start_from is not None:
         state = network_state(args.start_from)
@@ -47,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
         trainer.run(seconds=60 * args.minutes)
     except FloatingPointError as error:
         raise ValueError(str(error)) from error
+    finally:
+        trainer.leave()
     if trainer.main:
         if args.portable is not None:
             write_portable(args.portable, trainer.state())

@@ -223,6 +223,11 @@ class Trainer:
                 if curve is not None:
                     curve.close()
 
+    def leave(self) -> None:
+        """Leave the other processes, once, when all is done."""
+        if self.processes.count > 1:
+            dist.destroy_process_group()
+
     def _update(self, step: int, batch: Batch) -> LossParts:
         config = self.config
         batch = batch.to(self.device)
@@ -276,7 +281,7 @@ class Trainer:
         result = validator.run(self.ema)
         curve.write({"step": float(self.step)} | {f"val_{name}": value for name, value in result.items()})
         curve.picture(self.step, sheet(validator))
-        if result["score"] > self.best:
+        if result["score"] >= self.best or not (self.folder / BEST_WEIGHTS).exists():
             self.best = result["score"]
             notes = {"step": str(self.step)} | {name: f"{value:.4f}" for name, value in result.items()}
             try:

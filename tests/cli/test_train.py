@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from smap.cli import main
+from smap.network import load_network, read_notes
+
+CONFIG = """
+name = "tiny"
+workers = 0
+log_every = 2
+
+[network]
+blocks = [1, 1, 1, 1]
+encoder_channels = [8, 8, 8, 8]
+decoder_channels = 8
+stem_channels = 8
+input_size = [64, 64]
+training_width = 64
+
+[schedule]
+steps = 4
+warmup = 1
+
+[[phases]]
+until = 1.0
+size = [64, 64]
+batch = 2
+
+[[data]]
+kind = "scenes"  # of the built-in body
+
+[validation]
+every = 2
+count = 2
+source = { kind = "scenes", split = "val" }
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "run.toml"
+    path.write_text(CONFIG)
+    return path
+
+
+def test_trains_and_goes_on_elsewhere_in_small_files(config: Path, tmp_path: Path, capsys) -> None:
+    here, parts, there = tmp_path / "here", tmp_path / "parts", tmp_path / "there"
+    command = ["train", str(config), "--device", "cpu", "--quiet"]
+    assert main([*command, "--out", str(here), "--minutes", "1e-9", "--portable", str(parts)]) == 0
+    assert "step 2 of 4" in capsys.readouterr().out
+    assert main([*command, "--out", str(there), "--continue-from", str(parts)]) == 0
+    assert "step 4 of 4" in capsys.readouterr().out
+    steps = [json.loads(line)["step"] for line in (there / "curve.jsonl").read_text().splitlines()]
+    assert steps == [4, 4]  # training and validation
+    best = there / "best.safetensors"
+    assert load_network(best).config.input_size == (64, 64)
+    assert float(read_notes(best)["loss"]) > 0
+    config.write_text(CONFIG.replace("steps = 4", "steps = 6"))
+    assert main([*command, "--out", str(tmp_path / "next"), "--start-from", str(best)]) == 0
+    assert "step 6 of 6" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.toml", "--out", "run"], "config must be an existing TOML file, got none.toml"),
+        (["run.toml", "--out", "run", "--minutes", "0"], "minutes must be positive, got 0.0"),
+        (["run.toml", "--out", "run", "--continue-from", "none"], "must hold a portable checkpoint"),
+        (["run.toml", "--out", "run", "--start-from", "none"], "weights must be an existing file, got none"),
+        (["run.toml", "--out", "run", "--portable", "."], "portable must be a new or empty folder, got '.'"),
+        (["run.toml"], "required: --out"),
+    ],
+)
+def test_bad_input_is_one_line(config: Path, tmp_path: Path, monkeypatch, capsys, arguments, message: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) if "required" in message else _nothing():
+        assert main(["train", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+class _nothing:
+    def __enter__(self) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
