@@ -10,7 +10,7 @@ import pytest
 from smap import DatasetError
 from smap.synthetic import Pack, SceneConfig, render_scene
 from smap.synthetic.assets import HANDS, SKIN, TORSO, held_out
-from smap.synthetic.pack import find_skin
+from smap.synthetic.skins import find_skin
 
 from .small_pack import write_pack
 

@@ -4,6 +4,7 @@
 files. ``preview`` draws a contact sheet, ``write_dataset`` a data set for any trainer.
 """
 
+from .build import build_pack
 from .builtin import BuiltinPack
 from .dataset import write_dataset
 from .pack import Pack
@@ -16,6 +17,7 @@ __all__ = [
     "Pack",
     "Scene",
     "SceneConfig",
+    "build_pack",
     "draw_scene",
     "preview",
     "render_scene",

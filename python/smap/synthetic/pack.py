@@ -3,90 +3,21 @@
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
-from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ..errors import DatasetError
-from ..ops.rasterize import MeshFlag
-from .assets import (
-    ARMS,
-    BONES,
-    F32,
-    FEET,
-    HANDS,
-    LEGS,
-    OTHER,
-    SKIN,
-    TORSO,
-    U8,
-    Avatar,
-    Geometry,
-    Mesh,
-    Panorama,
-    Split,
-    chosen,
-    held_out,
-    rotations_of,
-    vertex_normals,
-)
+from .archive import Archive
+from .assets import BONES, F32, U8, Avatar, Geometry, Panorama, Split, chosen, held_out, rotations_of
+from .library import LibraryAvatars
+from .models import ModelAvatars
 from .objects import OBJECT_TRIANGLES, OBJECT_UV
-from .textures import OBJECT_TEXTURES, Stills, TexturePool
+from .textures import OBJECT_TEXTURES, MeshRows, Stills, TexturePool
 
 STILL_FILES = ("stills.npz", "stills_more.npz", "stills_extra.npz")
-WIG_TEXTURE_SIZE = 256
-
-
-class Archive:
-    """An ``.npz`` file whose every array is checked: problems are ``DatasetError`` and name the file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        if not path.is_file():
-            raise DatasetError(f"{path} must exist in a scene pack, got no such file")
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                self._arrays = {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-            raise DatasetError(f"{path} must be a whole .npz archive, got a damaged one ({error})") from error
-
-    def get(self, name: str, shape: tuple[int | None, ...], kinds: str = "fiu") -> NDArray[Any]:
-        """The array of this name, shape (None is free) and dtype kind."""
-        if name not in self._arrays:
-            raise DatasetError(f"{self.path} must hold {name!r}, got {sorted(self._arrays)[:12]}")
-        value = self._arrays[name]
-        fits = value.ndim == len(shape) and all(
-            want in (None, got) for want, got in zip(shape, value.shape, strict=True)
-        )
-        if not fits or value.dtype.kind not in kinds:
-            raise DatasetError(f"{name!r} of {self.path} must have shape {shape}, got {value.shape} {value.dtype}")
-        return cast("NDArray[Any]", value)
-
-    def blobs(self, count: int | None = None) -> list[U8]:
-        """The compressed pictures stored as ``data`` and ``offset``."""
-        offset = self.get("offset", (None if count is None else count + 1,), "iu")
-        data = self.get("data", (None,), "u")
-        if not len(offset) or offset[0] < 0 or (np.diff(offset) <= 0).any() or offset[-1] > len(data):
-            raise DatasetError(f"'offset' of {self.path} must rise within 'data', got {offset[:3]}...{offset[-1:]}")
-        return [data[a:b] for a, b in pairwise(offset)]
-
-    def decode(self, blob: U8, what: str) -> U8:
-        """RGB or RGBA."""
-        image = cv2.imdecode(blob, cv2.IMREAD_UNCHANGED)
-        if image is None:
-            raise DatasetError(f"{what} of {self.path} must be a picture, got bytes that do not decode")
-        if image.ndim == 2:
-            image = np.repeat(image[..., None], 3, -1)
-        order = [2, 1, 0] if image.shape[2] == 3 else [2, 1, 0, 3]
-        return np.ascontiguousarray(image[..., order], np.uint8)
 
 
 class Pack:
@@ -100,7 +31,7 @@ class Pack:
         self._read_avatars(texture_size)
         self._read_poses()
         self._read_backgrounds()
-        self._build_geometry(texture_size)
+        self._build_geometry()
         self._avatar_cache: dict[int, Avatar] = {}
         self._panorama_cache: dict[int, Panorama] = {}
 
@@ -109,8 +40,9 @@ class Pack:
         """Read a pack.
 
         Args:
-            path: folder with ``avatars.npz``, ``textures.npz``, ``poses.npz`` and at least one of ``stills*.npz``;
-                ``wigs.npz``, ``panoramas.npz``, ``uv_regions.png`` are used when there.
+            path: folder with ``poses.npz``, at least one of ``stills*.npz``, and avatars: ``avatars.npz`` with
+                ``textures.npz``, or ``models.npz`` of ``build_pack``; ``wigs.npz``, ``panoramas.npz`` and
+                ``uv_regions.png`` are used when there.
             texture_size: avatars' textures are scaled to this; 512 takes 1.4 MB for each avatar that is drawn.
 
         Raises:
@@ -127,46 +59,13 @@ class Pack:
     # --- reading ---
 
     def _read_avatars(self, texture_size: int) -> None:
-        file = Archive(self.path / "avatars.npz")
-        self._mean = file.get("mean", (None, 3), "f").astype(np.float32)
-        vertices = len(self._mean)
-        self._delta = file.get("delta", (None, vertices, 3), "i")
-        self._delta_scale = float(file.get("delta_scale", ()))
-        count = len(self._delta)
-        self._faces = file.get("faces", (None, 3), "iu").astype(np.int32)
-        self._uv = file.get("uv", (vertices, 2), "u").astype(np.float32) / 65535
-        self._weights = bone_weights(file, file.get("wi", (vertices, 4), "u"), file.get("ww", (vertices, 4), "u"))
-        self._weld = file.get("weld", (vertices,), "iu").astype(np.int64)
-        self._joints = file.get("joints", (count, len(BONES), 3), "f").astype(np.float32)
-        self._head_top = file.get("headtop", (count, 3), "f").astype(np.float32)
-        self.names = [str(name) for name in file.get("names", (count,), "U")]
-        bones = tuple(str(bone) for bone in file.get("bones", (None,), "U"))
-        if bones != BONES:
-            raise DatasetError(f"'bones' of {file.path} must be {BONES}, got {bones}")
-        if self._faces.min(initial=0) < 0 or max(self._faces.max(initial=0), self._weld.max(initial=0)) >= vertices:
-            raise DatasetError(f"'faces' and 'weld' of {file.path} must be below {vertices}, got more")
+        self._sources: list[LibraryAvatars | ModelAvatars] = []
+        if (self.path / "models.npz").exists():
+            self._sources.append(ModelAvatars(self.path, texture_size))
+        if (self.path / "avatars.npz").exists() or not self._sources:
+            self._sources.append(LibraryAvatars(self.path, texture_size))
+        self.names = [name for source in self._sources for name in source.names]
         self._avatar_val = held_out([name.rsplit("_", 1)[0] for name in self.names])
-
-        self._texture_file = Archive(self.path / "textures.npz")
-        self._texture_blobs = self._texture_file.blobs(count)
-        regions_path = self.path / "uv_regions.png"
-        self._regions: U8 = np.full((texture_size, texture_size), OTHER, np.uint8)
-        if regions_path.is_file():
-            regions = cv2.imread(str(regions_path), cv2.IMREAD_GRAYSCALE)
-            if regions is None:
-                raise DatasetError(f"{regions_path} must be a picture, got bytes that do not decode")
-            self._regions = smooth_regions(np.asarray(regions, np.uint8), texture_size)
-
-        self._wig_of_avatar = np.full(count, -1)
-        self._wig_count = 0
-        if (self.path / "wigs.npz").exists():
-            self._wigs = Archive(self.path / "wigs.npz")
-            self._wig_of_avatar = self._wigs.get("wig_of_avatar", (count,), "i")
-            self._wig_count = int(self._wigs.get("n", ()))
-            if self._wig_of_avatar.max(initial=-1) >= self._wig_count:
-                raise DatasetError(
-                    f"'wig_of_avatar' of {self._wigs.path} must be below n = {self._wig_count}, got more"
-                )
 
     def _read_poses(self) -> None:
         file = Archive(self.path / "poses.npz")
@@ -202,20 +101,19 @@ class Pack:
             self._keys = self._panorama_file.get("key_dir", (count, 3), "f").astype(np.float32)
             self._panorama_val = held_out(names)
 
-    def _build_geometry(self, texture_size: int) -> None:
-        uv, triangles = [OBJECT_UV, self._uv], [OBJECT_TRIANGLES, self._faces]
-        for i in range(self._wig_count):
-            points = len(self._wigs.get(f"v{i}", (None, 3), "i"))
-            faces = self._wigs.get(f"f{i}", (None, 3), "iu").astype(np.int32)
-            if faces.max(initial=0) >= points:
-                raise DatasetError(f"'f{i}' of {self._wigs.path} must be below {points}, got {faces.max()}")
-            uv.append(self._wigs.get(f"u{i}", (points, 2), "f").astype(np.float32))
-            triangles.append(faces)
-        self._first_uv = np.concatenate([[0], np.cumsum([len(x) for x in uv])])
-        self._first_triangle = np.concatenate([[0], np.cumsum([len(x) for x in triangles])])
-        avatars = len(self.names)
-        self._pool = TexturePool([texture_size] * avatars + [WIG_TEXTURE_SIZE] * self._wig_count + OBJECT_TEXTURES)
-        self._stills = Stills(self._decode_still, self._still_val, self._pool, avatars + self._wig_count)
+    def _build_geometry(self) -> None:
+        uv, triangles = [OBJECT_UV], [OBJECT_TRIANGLES]
+        sizes: list[int] = []
+        self._rows = []
+        for source in self._sources:
+            first_uv = np.cumsum([sum(map(len, uv)), *map(len, source.uv)])
+            first_triangle = np.cumsum([sum(map(len, triangles)), *map(len, source.triangles)])
+            self._rows.append(MeshRows(first_uv.tolist(), first_triangle.tolist(), len(sizes)))
+            uv += source.uv
+            triangles += source.triangles
+            sizes += source.texture_sizes
+        self._pool = TexturePool(sizes + OBJECT_TEXTURES)
+        self._stills = Stills(self._decode_still, self._still_val, self._pool, len(sizes))
         self.geometry = Geometry(
             torch.from_numpy(np.ascontiguousarray(np.concatenate(uv), np.float32)),
             torch.from_numpy(np.ascontiguousarray(np.concatenate(triangles), np.int32)),
@@ -230,7 +128,14 @@ class Pack:
 
     def avatar(self, index: int) -> Avatar:
         if index not in self._avatar_cache:
-            self._avatar_cache[index] = self._make_avatar(index)
+            within = index
+            for source, rows in zip(self._sources, self._rows, strict=True):
+                if within < len(source.names):
+                    self._avatar_cache[index] = source.make(within, rows, self._pool)
+                    break
+                within -= len(source.names)
+            else:
+                raise IndexError(f"avatar must be below {len(self.names)}, got {index}")
         return self._avatar_cache[index]
 
     def poses(self, split: Split | None = None) -> NDArray[np.int64]:
@@ -271,66 +176,11 @@ class Pack:
         file, blob = self._still_blobs[index]
         return np.ascontiguousarray(file.decode(blob, f"background {index}")[..., :3])
 
-    # --- avatars ---
-
-    def _make_avatar(self, index: int) -> Avatar:
-        vertices = np.asarray(self._mean + self._delta[index] * np.float32(self._delta_scale), np.float32)
-        normals = vertex_normals(vertices, self._faces, self._weld)
-        body = Mesh(
-            np.ascontiguousarray(vertices.T),
-            np.ascontiguousarray(normals.T),
-            self._weights,
-            int(self._first_uv[1]),
-            int(self._first_triangle[1]),
-            len(self._faces),
-            index,
-            MeshFlag.CULL_BACK | MeshFlag.REGIONS,
-        )
-        rgb = self._texture_file.decode(self._texture_blobs[index], f"texture {index}")[..., :3]
-        size = self._regions.shape
-        rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
-        regions, skin, means = find_skin(rgb, self._regions)
-        self._pool.fill(index, rgb, regions, average_fourth=False)
-        avatar = Avatar(self.names[index], self._joints[index], self._head_top[index], (body,), skin, means)
-        wig = int(self._wig_of_avatar[index])
-        return avatar if wig < 0 else replace(avatar, meshes=(body, self._make_wig(wig)))
-
-    def _make_wig(self, wig: int) -> Mesh:
-        file = self._wigs
-        vertices = file.get(f"v{wig}", (None, 3), "i").astype(np.float32) * np.float32(1 / 8000)
-        faces = file.get(f"f{wig}", (None, 3), "iu").astype(np.int32)
-        points = len(vertices)
-        weights = bone_weights(file, file.get(f"i{wig}", (points, 4), "u"), file.get(f"w{wig}", (points, 4), "u"))
-        texture = len(self.names) + wig
-        if not self._pool.filled(texture):
-            rgba = file.decode(file.get(f"t{wig}", (None,), "u"), f"'t{wig}'")
-            alpha = rgba[..., 3] if rgba.shape[2] == 4 else np.full(rgba.shape[:2], 255, np.uint8)
-            self._pool.fill(texture, np.ascontiguousarray(rgba[..., :3]), alpha, average_fourth=True)
-        return Mesh(
-            np.ascontiguousarray(vertices.T),
-            np.ascontiguousarray(vertex_normals(vertices, faces).T),
-            weights,
-            int(self._first_uv[2 + wig]),
-            int(self._first_triangle[2 + wig]),
-            len(faces),
-            texture,
-            int(MeshFlag.ALPHA_TEST),
-        )
-
     def __repr__(self) -> str:
         return (
             f"Pack({str(self.path)!r}, {len(self.names)} avatars, {len(self._quaternions)} poses, "
             f"{len(self._still_blobs)} stills, {len(self._panorama_blobs)} panoramas)"
         )
-
-
-def bone_weights(file: Archive, bones: NDArray[np.integer], weights: NDArray[np.integer]) -> F32:
-    """Four bones a vertex -> ``(22, V)``."""
-    if bones.max(initial=0) >= len(BONES):
-        raise DatasetError(f"bone numbers of {file.path} must be below {len(BONES)}, got {bones.max()}")
-    dense = np.zeros((len(BONES), len(bones)), np.float32)
-    np.add.at(dense, (bones.T, np.arange(len(bones))[None]), weights.T.astype(np.float32))
-    return np.asarray(dense / np.maximum(dense.sum(0), 1e-6), np.float32)
 
 
 def still_sources(path: Path, count: int) -> list[str]:
@@ -345,31 +195,3 @@ def still_sources(path: Path, count: int) -> list[str]:
     if len(sources) != count:
         raise DatasetError(f"{notes} must describe {count} pictures, got {len(sources)}")
     return sources
-
-
-def smooth_regions(regions: U8, size: int) -> U8:
-    """The region map at another size, its ragged borders (which follow triangles) straightened."""
-    wide = np.asarray(cv2.resize(regions, (size, size), interpolation=cv2.INTER_NEAREST), np.uint8)
-    share = [cv2.GaussianBlur((wide == k).astype(np.float32), (0, 0), size * 0.016) for k in range(FEET + 1)]
-    stack = np.stack(share)
-    # Gaps between islands join the nearest island: samples on a seam fall into them.
-    return np.where((wide <= FEET) | (stack.max(0) > 0.1), np.argmax(stack, 0), OTHER).astype(np.uint8)
-
-
-def find_skin(rgb: U8, regions: U8) -> tuple[U8, F32, F32]:
-    """Mark bare skin on clothed regions: the regions with SKIN in them, the skin's colour, all regions' mean colours.
-
-    Skin is what has the chromaticity and about the brightness of the hands.
-    """
-    colours = rgb.astype(np.float32) / 255
-    hands = colours[regions == HANDS]
-    skin = np.median(hands, 0) if len(hands) else np.array([0.7, 0.52, 0.43])
-    total = colours.sum(-1) + 1e-3
-    reference = skin.sum() + 1e-3
-    distance = np.abs(colours / total[..., None] - skin / reference).sum(-1)
-    bare = (distance < 0.06) & (total > 0.6 * reference) & (total < 1.5 * reference)
-    marked = np.where(bare & np.isin(regions, (TORSO, ARMS, LEGS, FEET)), SKIN, regions).astype(np.uint8)
-    flat, index = colours.reshape(-1, 3)[::7], marked.ravel()[::7].astype(np.int64)
-    area = np.maximum(np.bincount(index, minlength=8), 1)
-    means = np.stack([np.bincount(index, flat[:, c], minlength=8) / area for c in range(3)], -1)
-    return marked, np.asarray(skin, np.float32), np.asarray(means, np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -17,6 +18,15 @@ CUTOUTS = 512  # textures of objects cut out of stills
 FABRICS = 128  # woven patterns
 OBJECT_TEXTURES = [CUTOUT_SIZE] * CUTOUTS + [FABRIC_SIZE] * FABRICS  # sizes, after those of a pack's own textures
 DECODED_BYTES = 700 << 20  # stills kept in memory; a further one is decoded again each time
+
+
+@dataclass(frozen=True)
+class MeshRows:
+    """Where the meshes and textures of a source of avatars ended up in a pack's ``Geometry``."""
+
+    first_uv: list[int]
+    first_triangle: list[int]
+    first_texture: int
 
 
 class TexturePool:
