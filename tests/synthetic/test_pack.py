@@ -41,6 +41,16 @@ def test_two_outfits_of_one_person_stay_together(folder: Path) -> None:
     assert (0 in val) == (1 in val)
 
 
+def test_a_split_without_anybody_is_said(tmp_path: Path) -> None:
+    files = write_pack(tmp_path)
+    files["poses"]["src"] = np.array(["01"] * 6)
+    np.savez_compressed(tmp_path / "poses.npz", **files["poses"])
+    pack = Pack.load(tmp_path, texture_size=32)
+    assert len(render_scene(pack, SceneConfig(width=96, height=64, split="train"), 0).image) == 64
+    with pytest.raises(DatasetError, match="must hold poses of split 'val', got none"):
+        render_scene(pack, SceneConfig(split="val"), 0)
+
+
 def test_one_source_of_two_stills_is_one_group(folder: Path) -> None:
     (folder / "stills.json").write_text(json.dumps([{"src": f"photo {i // 3}"} for i in range(9)]))
     val = Pack.load(folder, texture_size=32).stills("val").tolist()

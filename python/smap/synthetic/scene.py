@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..camera import Camera
+from ..errors import DatasetError
 from .assets import F32, Assets, Split
 from .body import joints_of, pose_bones, stretches
 from .wardrobe import Dress, dress
@@ -168,7 +169,14 @@ _ATTEMPTS = 12
 
 
 def sample_scene(pack: Assets, config: SceneConfig, rng: np.random.Generator) -> Scene:
-    """Draw a scene. The same generator state gives the same scene."""
+    """Draw a scene. The same generator state gives the same scene.
+
+    Raises:
+        DatasetError: the pack has no people, poses or backgrounds of this split.
+    """
+    for what, items in (("people", pack.avatars), ("poses", pack.poses), ("backgrounds", pack.stills)):
+        if not len(items(config.split)):
+            raise DatasetError(f"{pack!r} must hold {what} of split {config.split!r}, got none")
     focal = config.width / 2 / math.tan(math.radians(rng.uniform(*config.fov)) / 2)
     camera = Camera(focal, focal, (config.width - 1) / 2, (config.height - 1) / 2)
     height = _camera_height(config, rng)
