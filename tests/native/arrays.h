@@ -50,6 +50,12 @@ struct Array {
   smap::View<const T, N> read() { return view_as<const T>(); }
 };
 
+template <class T, int N>
+bool same_bits(const Array<T, N>& a, const Array<T, N>& b) {
+  return a.data.size() == b.data.size() &&
+         (a.data.empty() || !memcmp(a.data.data(), b.data.data(), a.data.size() * sizeof(T)));
+}
+
 /// A map of any element type with any strides: dimensions in random order, sometimes with gaps between elements.
 template <int N>
 struct RandomMap {

@@ -1,0 +1,41 @@
+// What the algorithms of a block of threads are written against, so that they run on a GPU (ops/block.cuh) and, thread
+// after thread in any order, on a CPU (tests/native/emulated_block.h): a machine without a GPU tests their steps.
+//
+// A Block has, each ending with a barrier of the whole block and called by all of it:
+//   each(n, f)              f(i) for i in 0..n-1. Nothing that f writes is read by another i of the same step.
+//   any(n, f)               is f(i) true for some i? Calls all of them.
+//   sum(n, f)               sum of the int32 f(i).
+//   exclusive_sum(v, n)     v[i] becomes the sum of the int32 before it; returns the sum of all.
+//   mask(n, words, load, test)   bit i % 32 of words[i / 32] = test(i, load(i)); bits from n on are 0.
+// and, within a step:
+//   lower(place, value)     *place = min(*place, value), as often and in whatever order threads ask. Nobody reads
+//                           the place in the same step.
+#pragma once
+
+#include <cstdint>
+
+#include "core/view.h"
+
+#ifdef __CUDACC__
+#define SMAP_DEVICE __device__
+#else
+#define SMAP_DEVICE
+#endif
+
+namespace smap {
+
+SMAP_DEVICE inline int32_t count_bits(uint32_t bits) {
+#ifdef __CUDA_ARCH__
+  return __popc(bits);
+#else
+  return __builtin_popcount(bits);
+#endif
+}
+
+/// Calls f(i) for every set bit i, from the lowest.
+template <class F>
+SMAP_DEVICE void each_bit(uint32_t bits, F f) {
+  for (; bits != 0; bits &= bits - 1) f(count_bits((bits & (0u - bits)) - 1u));
+}
+
+}  // namespace smap
