@@ -3,6 +3,7 @@
 #include <string>
 #include <tuple>
 
+#include "core/association_block.h"
 #include "ops/op.h"
 
 namespace smap {
@@ -45,7 +46,7 @@ std::tuple<Tensor, Tensor, Tensor> associate(const Tensor& pafs, const Tensor& l
   body.people_count = view<int64_t>(people_count, "people_count", {batch});
   body.root_depths = view<float>(root_depths, "root_depths", {batch, max_people});
 #ifdef SMAP_WITH_CUDA
-  const int64_t words = Associate::workspace_size(body.options.mode, capacity);
+  const int64_t words = AssociationMemory(body).words();
   Tensor workspace = empty(pafs, {batch, words}, ScalarType::Int);
   Tensor status = empty(pafs, {batch}, ScalarType::Int);
   body.workspace = view<int32_t>(workspace, "workspace", {batch, words});
