@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -25,7 +26,7 @@ from ..sample import Sample
 from .evaluation import Collector, Evaluation, group_of
 from .stored import Predictions, PredictionWriter, StoredPredictions, to_line
 
-BATCHES_AHEAD = 2
+BATCHES_AHEAD = 4  # read by as many threads while the predictor is busy
 
 
 class Predictor(Protocol):
@@ -122,6 +123,7 @@ def _start(job: _Job, threads: int) -> None:
     import torch
 
     global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business, which then stops its workers
     torch.set_num_threads(threads)
     try:
         _worker = job, job.build()
