@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from ..data.base import Dataset, Problems
@@ -14,6 +15,8 @@ if TYPE_CHECKING:  # rendering needs the compiled ops, measuring does not
 BUILTIN = "builtin"
 COUNT, SIZE = 500, (832, 512)
 SEED_STRIDE = 1_000_003  # more than anybody renders: seeds of two data sets do not overlap
+
+_rendering = Lock()  # a pack decodes its pictures into shared pages when they are first used
 
 
 class SceneDataset(Dataset):
@@ -53,9 +56,10 @@ class SceneDataset(Dataset):
     def read(self, index: int) -> Sample:
         from ..synthetic import render_scene
 
-        if self._pack is None:
-            self._pack = self._load()
-        return render_scene(self._pack, self.config, self.seed * SEED_STRIDE + index)
+        with _rendering:
+            if self._pack is None:
+                self._pack = self._load()
+            return render_scene(self._pack, self.config, self.seed * SEED_STRIDE + index)
 
     def describe(self, index: int) -> tuple[str, str]:
         return str(self.root), f"scene {index} of seed {self.seed}"
