@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from smap import SMAP15, Camera, Letterbox, Maps
 from smap.lift import Views
+from smap.maps import MAP_NAMES
 from smap.ops import make_targets
 
+SIGMA, HALF_WIDTH = 1.5, 2.0  # map pixels
 CLEARANCE = 7.0  # map pixels between limbs of one kind: wider than a limb in the maps
 
 
@@ -72,24 +74,28 @@ def random_scene(
     return np.array(placed).reshape(-1, 15, 3), camera, box
 
 
+def targets(people: NDArray[np.float64], camera: Camera, box: Letterbox, seen: NDArray[np.bool_] | None = None) -> Maps:
+    """The maps a perfect network would give."""
+    width, height = box.map_size
+    joints = torch.from_numpy(box.image_to_map(camera.project(people))).float()[None]
+    seen = np.ones(people.shape[:2], bool) if seen is None else seen
+    made = make_targets(
+        joints,
+        torch.from_numpy(people[..., 2]).float()[None],
+        torch.from_numpy(seen.astype(np.uint8) * 2)[None],
+        torch.tensor([1 / box.depth_factor(camera.fx)]),
+        torch.tensor(SMAP15.limbs),
+        torch.tensor([[SIGMA, HALF_WIDTH]]),
+        (height, width),
+    )
+    return Maps(made.heatmaps[:, 0], made.pafs[:, 0], made.limb_depths[:, 0].nan_to_num(), made.root_depth)
+
+
 def scene_maps(
     seeds: Sequence[int], people: int = 6, input_size: tuple[int, int] = (416, 256)
-) -> tuple[Maps, Views, list[NDArray[np.float64]]]:
-    """A batch of scenes: the maps a network should give, how the images lie on them, and who is there (metres)."""
+) -> tuple[Maps, Views, list[tuple[NDArray[np.float64], Camera, Letterbox]]]:
+    """A batch of random scenes: the maps of a perfect network, how the images lie on them, and the scenes."""
     scenes = [random_scene(seed, people, input_size) for seed in seeds]
-    joints = torch.full((len(scenes), people, 15, 3), torch.nan)  # x, y in map pixels, z in metres
-    for row, (truth, camera, box) in zip(joints, scenes, strict=True):
-        row[: len(truth), :, :2] = torch.from_numpy(box.image_to_map(camera.project(truth)))
-        row[: len(truth), :, 2] = torch.from_numpy(truth[..., 2])
-    targets = make_targets(
-        joints[..., :2].contiguous(),
-        joints[..., 2].contiguous(),
-        torch.ones(joints.shape[:3], dtype=torch.uint8),
-        torch.tensor([1 / box.depth_factor(camera.fx) for _, camera, box in scenes]),
-        torch.tensor(SMAP15.limbs),
-        torch.tensor([[1.5, 1.0]]),
-        (input_size[1] // 4, input_size[0] // 4),
-    )
-    maps = Maps(targets.heatmaps[:, 0], targets.pafs[:, 0], targets.limb_depths[:, 0], targets.root_depth)
-    views = Views.of([box for _, _, box in scenes], [camera for _, camera, _ in scenes], "cpu")
-    return maps, views, [truth for truth, _, _ in scenes]
+    each = [targets(*scene) for scene in scenes]
+    maps = Maps(*(torch.cat([getattr(m, name) for m in each]) for name in MAP_NAMES))
+    return maps, Views.of([box for *_, box in scenes], [camera for _, camera, _ in scenes], "cpu"), scenes

@@ -11,28 +11,8 @@ from numpy.typing import NDArray
 
 from smap import SMAP15, Camera, DecodeConfig, Letterbox, Maps, People, decode, lift
 from smap.decode import ASSOCIATIONS
-from smap.ops import make_targets
 
-from .scenes import random_scene
-
-SIGMA, HALF_WIDTH = 1.5, 2.0  # map pixels
-
-
-def targets(people: NDArray[np.float64], camera: Camera, box: Letterbox, seen: NDArray[np.bool_] | None = None) -> Maps:
-    """The maps a perfect network would give."""
-    width, height = box.map_size
-    joints = torch.from_numpy(box.image_to_map(camera.project(people))).float()[None]
-    seen = np.ones(people.shape[:2], bool) if seen is None else seen
-    made = make_targets(
-        joints,
-        torch.from_numpy(people[..., 2]).float()[None],
-        torch.from_numpy(seen.astype(np.uint8) * 2)[None],
-        torch.tensor([1 / box.depth_factor(camera.fx)]),
-        torch.tensor(SMAP15.limbs),
-        torch.tensor([[SIGMA, HALF_WIDTH]]),
-        (height, width),
-    )
-    return Maps(made.heatmaps[:, 0], made.pafs[:, 0], made.limb_depths[:, 0].nan_to_num(), made.root_depth)
+from .scenes import random_scene, targets
 
 
 def recover(maps: Maps, camera: Camera, box: Letterbox, config: DecodeConfig | None = None) -> People:

@@ -19,7 +19,17 @@ from .image import to_rgb
 from .letterbox import Letterbox
 from .lift import Lifted, Views, lift_tensors, refine, to_people
 from .maps import Maps
-from .network import STRIDE, NetworkConfig, RefineNet, find_device, load_network, load_refiner, normalise, prepare
+from .network import (
+    STRIDE,
+    Hourglass,
+    NetworkConfig,
+    RefineNet,
+    find_device,
+    load_network,
+    load_refiner,
+    normalise,
+    prepare,
+)
 from .people import People
 from .skeleton import Skeleton
 
@@ -55,16 +65,15 @@ class Estimator:
         input_size: tuple[int, int] | None = None,
     ) -> None:
         self.device = find_device(device)
-        network = load_network(resolve_weights(weights))
+        network, self._refiner = load_models(weights, refiner)
         self.config: NetworkConfig = network.config
         self.skeleton: Skeleton = network.config.skeleton
         self.input_size = check_input_size(input_size or network.config.input_size)
         self.decode = decode or DecodeConfig()
         self._network = prepare(network, self.device, dtype)
         self.dtype: torch.dtype = self._network.dtype
-        self._refiner: RefineNet | None = None
-        if refiner is not None and not (refiner == "default" and weights != "default"):
-            self._refiner = load_refiner(resolve_weights(refiner, "refiner")).to(self.device).eval()
+        if self._refiner is not None:
+            self._refiner.to(self.device)
 
     def predict(self, image: Any, camera: Camera | None = None, *, color: str = "rgb") -> People:
         """People in one image, near to far; nobody is an empty ``People``.
@@ -88,18 +97,11 @@ class Estimator:
         Raises:
             ValueError: ``cameras`` are not as many as the images; otherwise as ``predict``.
         """
-        pictures = [to_rgb(image, color) for image in images]
-        cameras = [None] * len(pictures) if cameras is None else list(cameras)
-        if len(cameras) != len(pictures):
-            raise ValueError(f"cameras must be one per image = {len(pictures)}, got {len(cameras)}")
-        if not pictures:
+        canvases, boxes, known = lay_out(images, cameras, self.input_size, color)
+        if not boxes:
             return []
-        sizes = [(picture.shape[1], picture.shape[0]) for picture in pictures]
-        known = [camera or Camera.default(*size) for camera, size in zip(cameras, sizes, strict=True)]
-        boxes = [Letterbox.fit(*size, self.input_size, STRIDE) for size in sizes]
-        canvases = np.stack([box.apply(picture) for box, picture in zip(boxes, pictures, strict=True)])
         views = Views.of(boxes, known, self.device)
-        lifted, counts = self._lift(self._maps(torch.from_numpy(canvases)), views)
+        lifted, counts = self._lift(self._maps(canvases), views)
         return to_people(lifted, counts, known, self.skeleton)
 
     @torch.inference_mode()
@@ -143,6 +145,37 @@ class Estimator:
         size = "x".join(map(str, self.input_size))
         refined = "with" if self._refiner is not None else "without"
         return f"Estimator({size}, {self.dtype}, {self.device}, {refined} refiner)"
+
+
+def load_models(
+    weights: str | os.PathLike[str], refiner: str | os.PathLike[str] | None
+) -> tuple[Hourglass, RefineNet | None]:
+    """The network and the refiner that these arguments of ``Estimator`` name, on the CPU, in eval mode."""
+    network = load_network(resolve_weights(weights))
+    if refiner is None or (refiner == "default" and weights != "default"):
+        return network, None
+    return network, load_refiner(resolve_weights(refiner, "refiner"))
+
+
+def lay_out(
+    images: Sequence[Any], cameras: Sequence[Camera | None] | None, input_size: tuple[int, int], color: str
+) -> tuple[Tensor, list[Letterbox], list[Camera]]:
+    """Pictures of any sizes (arguments of ``Estimator.predict_batch``) on canvases of one size.
+
+    Returns:
+        Canvases ``(B, H, W, 3)`` uint8 RGB, where each picture lies on its own, and its camera, known or guessed.
+    """
+    pictures = [to_rgb(image, color) for image in images]
+    given = [None] * len(pictures) if cameras is None else list(cameras)
+    if len(given) != len(pictures):
+        raise ValueError(f"cameras must be one per image = {len(pictures)}, got {len(given)}")
+    sizes = [(picture.shape[1], picture.shape[0]) for picture in pictures]
+    boxes = [Letterbox.fit(*size, input_size, STRIDE) for size in sizes]
+    canvases = np.zeros((len(boxes), input_size[1], input_size[0], 3), np.uint8)
+    for canvas, box, picture in zip(canvases, boxes, pictures, strict=True):
+        canvas[:] = box.apply(picture)
+    known = [camera or Camera.default(*size) for camera, size in zip(given, sizes, strict=True)]
+    return torch.from_numpy(canvases), boxes, known
 
 
 def resolve_weights(weights: str | os.PathLike[str], kind: str = "default") -> Path:

@@ -1,5 +1,6 @@
 """The compiled ops, one module each: wrapper, fake, gradient and a slow ``reference()`` that says what is meant."""
 
+from ._library import LIBRARIES
 from .associate import associate
 from .back_project import back_project
 from .find_peaks import find_peaks
@@ -10,6 +11,7 @@ from .score_limbs import score_limbs
 from .shade import shade
 
 __all__ = [
+    "LIBRARIES",
     "Targets",
     "associate",
     "back_project",

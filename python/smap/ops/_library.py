@@ -11,27 +11,31 @@ import torch
 from ..errors import BuildError
 
 
-def _load() -> bool:
-    """Load `_ops.so`, and `_ops_cuda.so` when torch has a GPU to use it on. True when the CUDA ops are there."""
+def _find() -> Path:
+    """The folder of the compiled libraries; not this one in an editable install, which keeps binaries apart."""
     try:
         _core = importlib.import_module("smap._core")
     except ImportError as error:
         raise BuildError(
             f"smap must be built for this Python to run, got no compiled part: `pip install .` ({error})"
         ) from error
-    # Not beside this file: an editable install keeps sources and binaries apart.
-    folder = Path(str(_core.__file__)).parent
+    return Path(str(_core.__file__)).parent
+
+
+def _load() -> bool:
+    """Load `_ops.so`, and `_ops_cuda.so` when torch has a GPU to use it on. True when the CUDA ops are there."""
     try:
-        torch.ops.load_library(folder / "_ops.so")
+        torch.ops.load_library(LIBRARIES / "_ops.so")
     except OSError as error:
         raise BuildError(f"smap must be built against torch >= 2.11 to load, got torch {torch.__version__}") from error
-    cuda = folder / "_ops_cuda.so"
+    cuda = LIBRARIES / "_ops_cuda.so"
     if not cuda.exists() or not torch.cuda.is_available():
         return False
     ctypes.CDLL(str(cuda))
     return True
 
 
+LIBRARIES = _find()  # programs in other languages load `_ops.so` from here, and then `_ops_cuda.so` for a GPU
 HAS_CUDA = _load()
 
 # Their results are chosen, not computed: no gradient, and none of the detour through Python that saying so there costs.

@@ -1,0 +1,294 @@
+"""The whole method as one program, pictures in and people in metres out, for other pipelines and other languages."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from .camera import Camera
+from .decode import DecodeConfig, decode
+from .estimator import check_input_size, lay_out, load_models
+from .letterbox import Letterbox
+from .lift import Lifted, Views, lift_tensors, refine, to_people
+from .maps import Maps
+from .network import STRIDE, Hourglass, NetworkConfig, RefineNet, fold, normalise
+from .people import People
+from .skeleton import Skeleton
+
+PathLike = str | os.PathLike[str]
+
+# People of a batch of images, near to far, padded to P = DecodeConfig.max_people: joints_3d (B, P, J, 3) metres in the
+# camera frame, joints_2d (B, P, J, 2) image pixels, scores (B, P, J) heights of the peaks, all float32, and the count
+# (B,) int64. Rows from the count on are NaN, as are joints that were not found unless a refiner completed them; their
+# score is 0.
+PeopleTensors = tuple[Tensor, Tensor, Tensor, Tensor]
+
+FORMAT = "1"  # raise when the inputs, the outputs or the metadata of exported programs change
+COMPILED = "/data/aotinductor/"  # a folder that only packages have
+DESCRIPTION = "smap.json"  # the metadata of an exported program, beside its graph
+
+
+class MapsToPeople(nn.Module):
+    """Decode, lift and refine as a module, for maps from any network; no parameters but the refiner's.
+
+    Args:
+        skeleton: of the maps.
+        decode: settings of the association; ``max_people`` is the size of the output.
+        refiner: completes and corrects people, see ``lift.refine``.
+        input_size: ``(width, height)`` of the network's input, pixels.
+    """
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        decode: DecodeConfig | None = None,
+        refiner: RefineNet | None = None,
+        input_size: tuple[int, int] = (416, 256),
+    ):
+        super().__init__()
+        self.skeleton, self.input_size = skeleton, input_size
+        self.decode = decode or DecodeConfig()
+        self.refiner = refiner
+
+    def forward(
+        self,
+        heatmaps: Tensor,
+        pafs: Tensor,
+        limb_depths: Tensor,
+        root_depth: Tensor,
+        frames: Tensor,
+        cameras: Tensor,
+    ) -> PeopleTensors:
+        """The fields of ``Maps``, then those of ``lift.Views``; returns ``PeopleTensors``."""
+        found = decode(Maps(heatmaps, pafs, limb_depths, root_depth, self.skeleton), self.decode)
+        views = Views(frames, cameras)
+        lifted = lift_tensors(
+            limb_depths,
+            found.peaks.xy,
+            found.peaks.score,
+            found.people,
+            found.root_depths,
+            views,
+            self.skeleton,
+            stride=STRIDE,
+        )
+        if self.refiner is not None:
+            lifted = refine(self.refiner, lifted, views, self.input_size, STRIDE)
+        return *lifted, found.count
+
+
+class Pipeline(nn.Module):
+    """Network, decode, lift and refinement as one module (paper Fig. 2): traceable, any batch size, no host steps.
+
+    Args:
+        network: is copied; of an ``Hourglass`` the normalisations are folded and the unused heads left out. Another
+            module needs a ``config`` and the ``forward`` of ``Hourglass``.
+        decode: settings of the association; ``max_people`` is the size of the output.
+        refiner: None leaves people as lifted.
+        input_size: ``(width, height)`` of the canvases, multiples of 32; default: the network's own.
+        device, dtype: of the network's arithmetic; maps and people are float32 always.
+
+    Raises:
+        ValueError: ``input_size`` does not fit.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        decode: DecodeConfig | None = None,
+        refiner: RefineNet | None = None,
+        *,
+        input_size: tuple[int, int] | None = None,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ):
+        super().__init__()
+        config: NetworkConfig = network.config  # type: ignore[assignment]
+        self.input_size, self.dtype = check_input_size(input_size or config.input_size), dtype
+        if isinstance(network, Hourglass):
+            self.network: nn.Module = fold(network, torch.device(device), dtype)
+        else:
+            self.network = copy.deepcopy(network).to(device, dtype)
+        for weight in self.network.parameters():
+            weight.data = weight.data.contiguous()  # the only layout that torch.export.save knows
+        self.people = MapsToPeople(config.skeleton, decode, copy.deepcopy(refiner), self.input_size).to(device)
+        self.eval().requires_grad_(False)
+
+    @classmethod
+    def of(
+        cls,
+        weights: PathLike = "default",
+        *,
+        refiner: PathLike | None = "default",
+        decode: DecodeConfig | None = None,
+        input_size: tuple[int, int] | None = None,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Pipeline:
+        """The pipeline of weights files; arguments and errors as ``Estimator``."""
+        network, refine_net = load_models(weights, refiner)
+        return cls(network, decode, refine_net, input_size=input_size, device=device, dtype=dtype)
+
+    @property
+    def skeleton(self) -> Skeleton:
+        return self.people.skeleton
+
+    def forward(self, images: Tensor, frames: Tensor, cameras: Tensor) -> PeopleTensors:
+        """Find the people in a batch of pictures; returns ``PeopleTensors``.
+
+        Args:
+            images: ``(B, H, W, 3)`` uint8 RGB canvases of ``input_size``, as ``Letterbox.apply`` makes them.
+            frames: ``(B, 4)`` float32, where each picture lies on its map; see ``lift.Views``.
+            cameras: ``(B, 4)`` float32 fx, fy, cx, cy in image pixels.
+        """
+        maps = self.network(normalise(images).to(self.dtype))
+        people: PeopleTensors = self.people(*(m.float() for m in maps), frames, cameras)
+        return people
+
+
+class Program:
+    """A file of ``export_program`` or ``export_package``, loaded.
+
+    Args:
+        run: images, frames and cameras -> the fields of ``PeopleTensors``.
+        metadata: of ``describe``.
+    """
+
+    def __init__(self, run: Callable[[Tensor, Tensor, Tensor], Sequence[Tensor]], metadata: Mapping[str, str]):
+        self._run = run
+        self.skeleton = Skeleton.from_dict(json.loads(metadata["smap.skeleton"]))
+        self.input_size = int(metadata["smap.input_width"]), int(metadata["smap.input_height"])
+        self.device = torch.device(metadata["smap.device"])
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, frames: Tensor, cameras: Tensor) -> PeopleTensors:
+        """As ``Pipeline.forward``, on any device.
+
+        Raises:
+            TypeError, ValueError: dtype or shape does not fit. The programs themselves do not check all of this.
+        """
+        width, height = self.input_size
+        inputs = []
+        for name, value, dtype, shape in (
+            ("images", images, torch.uint8, (len(images), height, width, 3)),
+            ("frames", frames, torch.float32, (len(images), 4)),
+            ("cameras", cameras, torch.float32, (len(images), 4)),
+        ):
+            if value.dtype != dtype:
+                raise TypeError(f"{name} must be {dtype}, got {value.dtype}")
+            if tuple(value.shape) != shape or not len(images):
+                rule = f"(B, {', '.join(map(str, shape[1:]))}), B >= 1 and the same for all"
+                raise ValueError(f"{name} must be {rule}, got {tuple(value.shape)}")
+            inputs.append(value.to(self.device).contiguous())
+        joints_3d, joints_2d, scores, count = self._run(*inputs)
+        return joints_3d, joints_2d, scores, count
+
+    def predict(
+        self, images: Sequence[Any], cameras: Sequence[Camera | None] | None = None, *, color: str = "rgb"
+    ) -> list[People]:
+        """People in pictures of any sizes; arguments and errors as ``Estimator.predict_batch``."""
+        canvases, boxes, known = lay_out(images, cameras, self.input_size, color)
+        if not boxes:
+            return []
+        joints_3d, joints_2d, scores, count = self(canvases, *Views.of(boxes, known, self.device))
+        return to_people(Lifted(joints_3d, joints_2d, scores), count.tolist(), known, self.skeleton)
+
+
+def export_program(pipeline: Pipeline, path: PathLike | None = None) -> ExportedProgram:
+    """Trace a pipeline into one ``torch.export`` program for batches of any size.
+
+    Args:
+        path: a ``.pt2`` file to write as well; ``load`` reads it, as does ``torch.export.load`` where the ops are
+            loaded (``import smap.ops``).
+    """
+    width, height = pipeline.input_size
+    box = Letterbox.fit(width, height, pipeline.input_size, STRIDE)
+    device = next((t.device for t in pipeline.parameters()), torch.device("cpu"))
+    views = Views.of([box] * 2, [Camera.default(width, height)] * 2, device)
+    images = torch.zeros(2, height, width, 3, dtype=torch.uint8, device=device)
+    batch = {0: Dim("batch", min=1)}
+    with torch.no_grad():
+        program = torch.export.export(pipeline, (images, *views), dynamic_shapes=(batch,) * 3)
+    if path is not None:
+        with _replacing(path) as file:
+            torch.export.save(program, file, extra_files={DESCRIPTION: json.dumps(describe(pipeline))})
+    return program
+
+
+def export_package(pipeline: Pipeline, path: PathLike, *, options: Mapping[str, Any] | None = None) -> None:
+    """Compile a pipeline with AOTInductor into a ``.pt2`` package, for ``load`` and for C++ (``examples/cpp``).
+
+    Takes a C++ compiler and minutes. The package holds machine code for the processor or GPU it was made on.
+
+    Args:
+        options: of inductor (``torch._inductor.config``), such as ``{"cpp.march": "x86-64-v3", "cpp.simdlen": 256}``
+            for every x86 processor with AVX2.
+    """
+    program = export_program(pipeline)
+    configs = {**(options or {}), "aot_inductor.metadata": describe(pipeline)}
+    with _replacing(path) as file, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)  # torch's own, to itself
+        torch._inductor.aoti_compile_and_package(program, package_path=str(file), inductor_configs=configs)
+
+
+def load(path: PathLike) -> Program:
+    """Load a file of ``export_program`` or ``export_package``. Both hold code: load only files that you trust.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not such a file.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        names = zipfile.ZipFile(file).namelist() if zipfile.is_zipfile(file) else []
+    if any(COMPILED in name for name in names):
+        package = torch._inductor.aoti_load_package(str(path))
+        return Program(package, _check(package.loader.get_metadata(), path))  # type: ignore[attr-defined]
+    if not any(name.endswith(f"/{DESCRIPTION}") for name in names):
+        raise ValueError(f"program must be a .pt2 file of `smap export`, got '{path}'")
+    files = {DESCRIPTION: ""}
+    program = torch.export.load(path, extra_files=files)
+    return Program(program.module(), _check(json.loads(files[DESCRIPTION]), path))
+
+
+def describe(pipeline: Pipeline) -> dict[str, str]:
+    """What exported files say of themselves."""
+    device = next((t.device for t in pipeline.parameters()), torch.device("cpu"))
+    return {
+        "smap.format": FORMAT,
+        "smap.input_width": str(pipeline.input_size[0]),
+        "smap.input_height": str(pipeline.input_size[1]),
+        "smap.stride": str(STRIDE),
+        "smap.joints": " ".join(pipeline.skeleton.joints),
+        "smap.skeleton": json.dumps(pipeline.skeleton.to_dict()),
+        "smap.device": device.type,
+    }
+
+
+def _check(metadata: Mapping[str, str], path: Path) -> Mapping[str, str]:
+    if metadata.get("smap.format") != FORMAT:
+        raise ValueError(f"program must be of format {FORMAT}, got {metadata.get('smap.format')} in '{path}'")
+    return metadata
+
+
+@contextmanager
+def _replacing(path: PathLike) -> Iterator[Path]:
+    """A place to write to that becomes ``path`` only when all is written."""
+    path = Path(path)
+    if path.suffix != ".pt2":
+        raise ValueError(f"path must end in .pt2, got '{path}'")
+    with TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
+        yield Path(folder) / path.name
+        (Path(folder) / path.name).replace(path)
