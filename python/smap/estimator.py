@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from .camera import Camera
 from .decode import DecodeConfig, Detections, decode
+from .errors import WeightsError
 from .image import to_rgb
 from .letterbox import Letterbox
 from .lift import Lifted, Views, lift_tensors, refine, to_people
@@ -29,6 +31,7 @@ from .network import (
     load_refiner,
     normalise,
     prepare,
+    read_notes,
 )
 from .people import People
 from .skeleton import Skeleton
@@ -45,7 +48,7 @@ class Estimator:
             None switches it off.
         device: where the network runs; default: the GPU if torch has one, else the CPU.
         dtype: arithmetic of the network; default: the fastest that keeps the maps (see ``network.prepare``).
-        decode: settings of the association.
+        decode: settings of the association; default: those that the weights' file recommends, else ``DecodeConfig()``.
         input_size: ``(width, height)`` of the network's input, multiples of 32; default: the weights' own.
 
     Raises:
@@ -69,7 +72,7 @@ class Estimator:
         self.config: NetworkConfig = network.config
         self.skeleton: Skeleton = network.config.skeleton
         self.input_size = check_input_size(input_size or network.config.input_size)
-        self.decode = decode or DecodeConfig()
+        self.decode = decode or recommended_decode(resolve_weights(weights))
         self._network = prepare(network, self.device, dtype)
         self.dtype: torch.dtype = self._network.dtype
         if self._refiner is not None:
@@ -185,6 +188,21 @@ def resolve_weights(weights: str | os.PathLike[str], kind: str = "default") -> P
     if not path.is_file():
         raise FileNotFoundError(f"weights must be 'default' or a file, got {str(weights)!r}")
     return path
+
+
+def recommended_decode(path: Path) -> DecodeConfig:
+    """The settings a weights file was validated with: JSON fields of ``DecodeConfig`` under "decode" in its notes.
+
+    Raises:
+        WeightsError: they do not fit.
+    """
+    if path.suffix != ".safetensors":  # the authors' checkpoints say nothing
+        return DecodeConfig()
+    text = read_notes(path).get("decode", "{}")
+    try:
+        return DecodeConfig(**json.loads(text))
+    except (TypeError, ValueError) as error:
+        raise WeightsError(f"{path} must recommend fields of DecodeConfig, got {text!r} ({error})") from error
 
 
 def check_input_size(size: tuple[int, int]) -> tuple[int, int]:

@@ -5,7 +5,10 @@ import pytest
 import torch
 
 from smap import SMAP15
-from smap.network import Hourglass
+from smap.decode import DecodeConfig
+from smap.errors import WeightsError
+from smap.estimator import Estimator
+from smap.network import Hourglass, load_network, save_network
 from smap.train import Trainer
 from smap.train.curve import read_curve
 from smap.train.pictures import BatchMaker, validation_samples
@@ -66,11 +69,17 @@ def test_score_of_perfection_is_one() -> None:
 
 
 def test_run_validates_and_keeps_the_best(tmp_path) -> None:
-    trainer = Trainer(tiny_config(4, validation=VALIDATION), tmp_path, device="cpu", progress=False)
+    validation = VALIDATION | {"decode": {"min_joints": 4}}
+    trainer = Trainer(tiny_config(4, validation=validation), tmp_path, device="cpu", progress=False)
     trainer.run()
     steps = [line["step"] for line in read_curve(tmp_path) if "val_loss" in line]
     assert steps == [2, 4]
-    assert (tmp_path / "best.safetensors").exists()
+    best = tmp_path / "best.safetensors"
+    assert Estimator(best).decode.min_joints == 4
+    assert Estimator(best, decode=DecodeConfig()).decode.min_joints == DecodeConfig().min_joints
+    save_network(load_network(best), best, notes={"decode": '{"peaks": 3}'})
+    with pytest.raises(WeightsError, match="must recommend fields of DecodeConfig"):
+        Estimator(best)
 
 
 def test_data_sets_train_beside_scenes_and_keep_quiet_about_joints_they_lack(tmp_path) -> None:

@@ -283,7 +283,8 @@ class Trainer:
         curve.picture(self.step, sheet(validator))
         if result["score"] >= self.best or not (self.folder / BEST_WEIGHTS).exists():
             self.best = result["score"]
-            notes = {"step": str(self.step)} | {name: f"{value:.4f}" for name, value in result.items()}
+            notes = {"step": str(self.step), "decode": json.dumps(self.config.validation.decode)}
+            notes |= {name: f"{value:.4f}" for name, value in result.items()}
             try:
                 save_network(self.ema, self.folder / BEST_WEIGHTS, dtype=torch.float16, notes=notes)
             except OSError as error:
