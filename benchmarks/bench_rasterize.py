@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from smap.ops.rasterize import Instance, MeshFlag, rasterize
-from smap.ops.shade import LIGHT_SIZE, shade
+from smap.ops.shade import LIGHT_SIZE, REGIONS, shade
 
 PEOPLE = 5
 TRIANGLES = 9120  # of a body
@@ -54,7 +54,7 @@ def test_five_people(benchmark, device, width: int, height: int, supersample: in
     scene = {name: value.to(device) for name, value in ellipsoids(width, height, pictures).items()}
     geometry = [scene[name] for name in ("screen", "uv", "triangles", "instances", "texels", "textures")]
     total = int(scene["instances"][:, Instance.TRIANGLE_COUNT].sum())
-    materials = torch.zeros(len(scene["instances"]), 8, 3, 4, device=device)
+    materials = torch.zeros(len(scene["instances"]), REGIONS, 3, 4, device=device)
     materials[..., [0, 1, 2], [0, 1, 2]] = 1
     patterns = torch.zeros(len(materials), 4, device=device)
     lights = torch.zeros(pictures, LIGHT_SIZE, device=device)

@@ -5,7 +5,7 @@
 
 namespace smap {
 
-constexpr int kRegionCount = 8;  // rows of `materials`: regions of the body
+constexpr int kRegionCount = 10;  // rows of `materials`: regions of the body
 // 9 x RGB irradiance coefficients, direction to the key light, its RGB, crease darkening: strength, radius x focal
 // length
 constexpr int kLightSize = 35;

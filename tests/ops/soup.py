@@ -10,11 +10,11 @@ from smap.ops.rasterize import Instance, MeshFlag
 
 
 def texture_pool(rng: np.random.Generator, count: int, size: int = 16) -> tuple[Tensor, Tensor]:
-    """Random RGBA textures with mipmaps; the fourth channel is below 8 in even rows and spread in odd ones."""
+    """Random RGBA textures with mipmaps; the fourth channel is below 10 in even rows and spread in odd ones."""
     levels = size.bit_length() - 1
     bytes_each = sum(4 * (size >> k) ** 2 for k in range(levels))
     texels = rng.integers(0, 256, (count, bytes_each // 4, 4), dtype=np.uint8)
-    texels[::2, :, 3] %= 8
+    texels[::2, :, 3] %= 10
     table = [[i * bytes_each, size, levels] for i in range(count)]
     return torch.from_numpy(texels.ravel()), torch.tensor(table, dtype=torch.int64).reshape(-1, 3)
 

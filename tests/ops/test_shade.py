@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from smap.ops.rasterize import rasterize
-from smap.ops.shade import LIGHT_SIZE, reference, shade
+from smap.ops.shade import LIGHT_SIZE, REGIONS, reference, shade
 
 from .check import check_op
 from .soup import soup
@@ -18,13 +18,13 @@ def inputs(seed: int, supersample: int) -> tuple[object, ...]:
     screen, uv, faces, instances, texels, textures = soup(seed, size=SIZE)
     visibility = rasterize(screen, uv, faces, instances, texels, textures, 2, *SIZE, supersample)
     normals = torch.from_numpy(rng.normal(0, 1, (len(screen), 3)).astype(np.float32))
-    materials = torch.from_numpy(rng.uniform(-0.1, 0.6, (len(instances), 8, 3, 4)).astype(np.float32))
+    materials = torch.from_numpy(rng.uniform(-0.1, 0.6, (len(instances), REGIONS, 3, 4)).astype(np.float32))
     lights = rng.uniform(-0.1, 0.3, (2, LIGHT_SIZE)).astype(np.float32)
     lights[:, :3] += 2
     lights[:, 33:] = [[0.8, 6.0], [0.0, 0.0]]
     lights[:, 27:30] /= np.linalg.norm(lights[:, 27:30], axis=-1, keepdims=True)
     background = torch.from_numpy(rng.integers(0, 256, (2, *SIZE, 3), dtype=np.uint8))
-    patterns = np.stack([[0, 3.7, 0.8, 255], [2, 1.3, -0.6, 0b10101010], [1, 1, 0, 255]])
+    patterns = np.stack([[0, 3.7, 0.8, 1023], [2, 1.3, -0.6, 0b1010101010], [1, 1, 0, 1023]])
     patterns = torch.from_numpy(patterns.astype(np.float32))
     geometry = (screen, normals, uv, faces, instances, materials, patterns, texels, textures)
     return visibility, *geometry, torch.from_numpy(lights), background, supersample
@@ -54,7 +54,7 @@ def test_half_a_pixel_is_half_the_light() -> None:
     texels, textures = torch.full((4 * 16,), 255, dtype=torch.uint8), torch.tensor([[0, 4, 1]])
     uv = torch.zeros(4, 2)
     visibility = rasterize(screen, uv, faces, instances, texels, textures, 1, *SIZE, 2)
-    materials = torch.zeros(1, 8, 3, 4)
+    materials = torch.zeros(1, REGIONS, 3, 4)
     materials[..., 3] = 1
     lights = torch.zeros(1, LIGHT_SIZE)
     lights[:, :3] = 1 / 0.282095
@@ -75,7 +75,7 @@ def plane(step: float) -> torch.Tensor:
     faces = torch.tensor([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]], dtype=torch.int32)
     instances = torch.tensor([[0, 0, 0, 0, 4, 0, 0, 0]], dtype=torch.int32)
     pool = torch.full((64,), 255, dtype=torch.uint8), torch.tensor([[0, 4, 1]])
-    materials = torch.zeros(1, 8, 3, 4)
+    materials = torch.zeros(1, REGIONS, 3, 4)
     materials[..., 3] = 0.5
     lights = torch.zeros(1, LIGHT_SIZE)
     lights[:, :3] = 1 / 0.282095

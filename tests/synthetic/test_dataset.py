@@ -10,7 +10,7 @@ import pytest
 from smap import DatasetError
 from smap.synthetic import BuiltinPack, SceneConfig, preview, render_scene, write_dataset
 
-SMALL = SceneConfig(width=96, height=64)
+SMALL = SceneConfig(width=96, height=64, degrade=0)
 
 
 def test_records_hold_the_truth(builtin: BuiltinPack, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from smap import SMAP15
+from smap.ops.shade import REGIONS
 from smap.sample import HIDDEN, OCCLUDED, VISIBLE
 from smap.synthetic import BuiltinPack, Pack, SceneConfig, draw_scene, render_scene, sample_scene
 from smap.synthetic.scene import Object, Scene
@@ -49,7 +50,7 @@ def test_truth_is_consistent(pack: AnyPack) -> None:
 
 def bright(pack: AnyPack, scene: Scene, config: SceneConfig) -> np.ndarray:
     """The scene with only its people, white, and black all around: where they are."""
-    white = np.zeros((8, 3, 4), np.float32)
+    white = np.zeros((REGIONS, 3, 4), np.float32)
     white[..., 3] = 1
     people = [replace(p, clothes=(Dress(white),) * len(p.clothes)) for p in scene.people]
     whites = draw_scene(pack, config, replace(scene, people=tuple(people))).image.astype(int)
@@ -93,7 +94,7 @@ def test_a_card_in_front_hides_what_is_behind(builtin: BuiltinPack) -> None:
     config = replace(CLEAN, people=(1, 1), depth=(3.0, 5.0))
     scene = sample_scene(builtin, config, np.random.default_rng(1))
     free = draw_scene(builtin, config, scene)
-    material = np.zeros((8, 3, 4), np.float32)
+    material = np.zeros((REGIONS, 3, 4), np.float32)
     panel = next(t for t in builtin.cutouts() if solid(builtin, int(t)))
     ground = scene.people[0].ground * 0.6
     card = Object("card", panel, np.array([6.0, 6.0, 1]), 0.0, np.array([ground[0], -1.0, ground[1]]), material)

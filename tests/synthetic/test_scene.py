@@ -24,6 +24,28 @@ def test_counts_cover_the_range(scenes: list[Any]) -> None:
     assert 0.01 < counts[0] / len(scenes) < 0.2
 
 
+def test_bars_stand_beside_other_shapes(builtin: BuiltinPack) -> None:
+    config = SceneConfig(letterbox_share=1.0, degrade=1.0)
+    shapes, tall = set(), 0
+    for seed in range(40):
+        sample = render_scene(builtin, config, seed)
+        x, y, w, h = sample.extra["content"]
+        outside = np.ones((256, 416), bool)
+        outside[y : y + h, x : x + w] = False
+        assert (sample.image[outside] == 128).all()
+        assert w == 416 or h == 256
+        fov = np.degrees(2 * np.arctan(max(w, h) / 2 / sample.camera.fx))
+        assert 35 <= fov <= 95
+        inside = (sample.joints_2d >= (x - 0.5, y - 0.5)).all(-1) & (sample.joints_2d < (x + w - 0.5, y + h - 0.5)).all(
+            -1
+        )
+        assert ((sample.visibility > 0) == inside).all()
+        shapes.add((w, h))
+        tall += h > w
+    assert len(shapes) == 7
+    assert tall > 8
+
+
 def test_cameras_cover_the_range(scenes: list[Any]) -> None:
     fov = np.degrees([2 * np.arctan(208 / s.view.camera.fx) for s in scenes])
     assert 35 <= fov.min() < 40

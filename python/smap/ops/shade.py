@@ -11,7 +11,7 @@ from torch import Tensor
 from . import _library  # noqa: F401  (registers torch.ops.smap)
 from .rasterize import Instance, MeshFlag, ReferenceTriangle, reference_level, unpack
 
-REGIONS = 8  # colour transforms per mesh
+REGIONS = 10  # colour transforms per mesh
 LIGHT_SIZE = 35
 CREASE_NEAR, CREASE_DEPTH, CREASE_FARTHEST = 0.02, 0.2, 0.3  # metres
 SAME_SURFACE = 0.05  # metres
@@ -42,7 +42,7 @@ def shade(
             ``MeshFlag.REGIONS`` the fourth channel of a texture numbers the region of ``materials``; otherwise it is
             the last one.
         normals: ``(V, 3)`` float32 outward, any length, in the frame of the lights.
-        materials: ``(I, 8, 3, 4)`` float32, colour' = M [r, g, b, 1] per mesh and region, display colours in [0, 1].
+        materials: ``(I, 10, 3, 4)`` float32, colour' = M [r, g, b, 1] per mesh and region, display colours in [0, 1].
         patterns: ``(I, 4)`` float32, a second texture per mesh: its row of ``textures``, how often it repeats over the
             unit square, strength (0 none, up to 1 multiplied in, down to -1 in place of the colour), and the regions
             that wear it as the sum of 2^region.

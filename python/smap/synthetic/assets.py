@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..ops.shade import REGIONS
+
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 Split = Literal["train", "val"]
@@ -43,7 +45,8 @@ BONES = (
 PARENTS = (-1, 0, 1, 2, 3, 4, 3, 6, 7, 8, 3, 10, 11, 12, 0, 14, 15, 16, 0, 18, 19, 20)
 
 # Regions of a body texture (its fourth channel), each with a colour transform of its own.
-TORSO, HEAD, HANDS, ARMS, LEGS, FEET, SKIN, OTHER = range(8)
+# ARMS and LEGS end where short sleeves and trousers do; OTHER is never recoloured.
+TORSO, HEAD, HANDS, ARMS, LEGS, FEET, SKIN, FOREARMS, SHINS, OTHER = range(REGIONS)
 
 VALIDATION_SHARE = 0.12
 
@@ -81,7 +84,7 @@ class Avatar:
         head_top: ``(3,)`` float32, T-pose.
         meshes: body first, then hair and other attachments.
         skin: ``(3,)`` float32 RGB of the bare skin, display values in [0, 1].
-        region_colours: ``(8, 3)`` float32 mean RGB of each region of the texture.
+        region_colours: ``(10, 3)`` float32 mean RGB of each region of the texture.
     """
 
     name: str

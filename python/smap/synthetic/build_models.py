@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DatasetError
-from .assets import ARMS, BONES, FEET, HANDS, HEAD, LEGS, OTHER, TORSO, U8, Mesh
+from .assets import BONES, Mesh
 from .body import pose_bones, skin
 from .glb import Model, Part, read_glb
 from .rig import facing, fill_positions, find_bones, missing_bones, to_t_pose
+from .skins import paint_regions, vertex_regions
 
 Array = NDArray[np.float64]
 
@@ -34,7 +35,7 @@ def model_arrays(paths: list[Path], texture_size: int) -> dict[str, NDArray[Any]
         tops.append(_head_top(groups["body"], positions))
         for name, group in groups.items():
             if group:
-                for key, value in _merged(group, texture_size, with_regions=name == "body").items():
+                for key, value in _merged(group, texture_size, positions if name == "body" else None).items():
                     arrays[f"{name}{i}_{key}"] = value
     arrays["joints"] = np.array(joints, np.float32)
     arrays["headtop"] = np.array(tops, np.float32)
@@ -102,11 +103,11 @@ def _head_top(parts: list[Part], joints: Array) -> Array:
     return np.array([joints[head, 0], highest, joints[head, 2]])
 
 
-def _merged(parts: list[Part], size: int, *, with_regions: bool) -> dict[str, NDArray[Any]]:
-    """Parts as one mesh whose texture holds theirs side by side."""
+def _merged(parts: list[Part], size: int, joints: Array | None) -> dict[str, NDArray[Any]]:
+    """Parts as one mesh whose texture holds theirs side by side; with regions where ``joints`` are given."""
     grid = int(np.ceil(np.sqrt(len(parts))))
     cell = size // grid
-    atlas, regions = np.zeros((size, size, 4), np.uint8), np.full((size, size), OTHER, np.uint8)
+    atlas = np.zeros((size, size, 4), np.uint8)
     vertices, uv, faces, count = [], [], [], 0
     for i, part in enumerate(parts):
         row, column = divmod(i, grid)
@@ -122,14 +123,11 @@ def _merged(parts: list[Part], size: int, *, with_regions: bool) -> dict[str, ND
     all_faces, all_uv = np.concatenate(faces), np.concatenate(uv)
     all_vertices = np.concatenate(vertices)
     bones, weights = np.concatenate([p.bones for p in parts]), np.concatenate([p.weights for p in parts])
-    if with_regions:
-        dominant = bones[np.arange(len(bones)), weights.argmax(1)]
-        _paint_regions(regions, all_uv * size, all_faces, _REGION_OF_BONE[dominant])
     corners = all_vertices[all_faces]
     volume = np.einsum("ij,ij->i", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])).sum()
     if volume < 0:  # mirrored by a negative scale
         all_faces = all_faces[:, ::-1]
-    encoded = atlas if not with_regions else atlas[..., :3]
+    encoded = atlas if joints is None else atlas[..., :3]
     order = [2, 1, 0, 3][: encoded.shape[2]]
     out: dict[str, NDArray[Any]] = {
         "vertices": all_vertices.astype(np.float32),
@@ -139,26 +137,10 @@ def _merged(parts: list[Part], size: int, *, with_regions: bool) -> dict[str, ND
         "weights": np.round(weights * 255).astype(np.uint8),
         "texture": cv2.imencode(".png", np.ascontiguousarray(encoded[..., order]))[1].ravel(),
     }
-    if with_regions:
+    if joints is not None:
+        dense = np.zeros((len(BONES), count))
+        np.add.at(dense, (bones.T, np.arange(count)[None]), weights.T)
+        of_vertex = vertex_regions(all_vertices.astype(np.float32), dense.astype(np.float32), joints.astype(np.float32))
+        regions = paint_regions(size, out["uv"], all_faces, of_vertex)
         out["regions"] = cv2.imencode(".png", regions)[1].ravel()
     return out
-
-
-def _region(bone: str) -> int:
-    stem = bone.removeprefix("Left").removeprefix("Right")
-    if stem in ("Hips", "UpLeg", "Leg"):
-        return LEGS
-    if stem in ("Arm", "ForeArm"):
-        return ARMS
-    return {"Hand": HANDS, "Foot": FEET, "ToeBase": FEET, "Head": HEAD, "Neck": HEAD}.get(stem, TORSO)
-
-
-_REGION_OF_BONE = np.array([_region(bone) for bone in BONES])
-
-
-def _paint_regions(regions: U8, uv: Array, faces: NDArray[np.int32], of_vertex: NDArray[np.int64]) -> None:
-    """Each texel's region, from the triangles that show it, in place."""
-    bits = 4
-    points = np.round((uv - 0.5) * (1 << bits)).astype(np.int32)
-    for face, (a, b, c) in zip(points[faces], of_vertex[faces], strict=True):
-        cv2.fillConvexPoly(regions, face, int(b if b == c else a), cv2.LINE_8, bits)

@@ -12,15 +12,18 @@ import torch
 from numpy.typing import NDArray
 
 from ..ops.rasterize import MeshFlag
+from ..ops.shade import REGIONS
 from .assets import (
     ARMS,
     BONES,
     F32,
     FEET,
+    FOREARMS,
     HANDS,
     HEAD,
     LEGS,
     PARENTS,
+    SHINS,
     SKIN,
     TORSO,
     U8,
@@ -75,10 +78,10 @@ def _limb_parts(side: str, sign: float) -> list[_Part]:
     return [
         (TORSO, f"{side}Shoulder", at("Shoulder"), at("Arm"), 0.065, 0.065),
         (ARMS, f"{side}Arm", at("Arm"), at("ForeArm"), 0.05, 0.05),
-        (ARMS, f"{side}ForeArm", at("ForeArm"), at("Hand"), 0.04, 0.04),
+        (FOREARMS, f"{side}ForeArm", at("ForeArm"), at("Hand"), 0.04, 0.04),
         (HANDS, f"{side}Hand", at("Hand"), at("Hand", 0.12), 0.03, 0.045),
         (LEGS, f"{side}UpLeg", at("UpLeg"), at("Leg"), 0.085, 0.09),
-        (LEGS, f"{side}Leg", at("Leg"), at("Foot"), 0.055, 0.055),
+        (SHINS, f"{side}Leg", at("Leg"), at("Foot"), 0.055, 0.055),
         (FEET, f"{side}Foot", (sign * 0.10, 0.045, -0.05), toe, 0.045, 0.04),
     ]
 
@@ -234,6 +237,9 @@ class BuiltinPack:
         return f"BuiltinPack({AVATARS} avatars, {CLIPS * POSES_PER_CLIP} poses, {STILLS} stills)"
 
 
+_CONTINUES = {FOREARMS: ARMS, SHINS: LEGS}  # one garment
+
+
 def _clothes(rng: np.random.Generator) -> tuple[U8, U8, F32]:
     """Texture, region numbers and mean colours: one square per region, a face on the head's front."""
     side = _PATCH * _GRID
@@ -241,10 +247,12 @@ def _clothes(rng: np.random.Generator) -> tuple[U8, U8, F32]:
     regions = np.zeros((side, side), np.uint8)
     skin = np.array([0.93, 0.76, 0.64]) * rng.uniform(0.35, 1.0) ** np.array([0.6, 1.0, 1.25])
     hair = np.array([0.5, 0.35, 0.2]) * rng.uniform(0.15, 1.3)
-    colours = np.zeros((8, 3))
-    for region in range(8):
+    colours = np.zeros((REGIONS, 3))
+    for region in range(REGIONS):
         hsv = (rng.random(), rng.uniform(0.05, 0.8), rng.uniform(0.15, 0.95))
         colours[region] = skin if region in (HEAD, HANDS, SKIN) else colorsys.hsv_to_rgb(*hsv)
+        if region in _CONTINUES:
+            colours[region] = colours[_CONTINUES[region]]
         y, x = region // _GRID * _PATCH, region % _GRID * _PATCH
         patch = np.broadcast_to(colours[region], (_PATCH, _PATCH, 3)).copy()
         patch *= 1 + rng.normal(0, 0.04, (_PATCH, _PATCH, 1))

@@ -10,8 +10,8 @@ import numpy as np
 from ..errors import DatasetError
 from ..ops.rasterize import MeshFlag
 from .archive import Archive, bone_weights
-from .assets import BONES, OTHER, U8, Avatar, Mesh, vertex_normals
-from .skins import find_skin, smooth_regions
+from .assets import BONES, FEET, OTHER, U8, Avatar, Mesh, vertex_normals
+from .skins import find_skin, paint_regions, smooth_regions, split_limbs, vertex_regions
 from .textures import MeshRows, TexturePool
 
 WIG_TEXTURE_SIZE = 256
@@ -54,7 +54,10 @@ class LibraryAvatars:
 
         self._textures = Archive(folder / "textures.npz")
         self._texture_blobs = self._textures.blobs(count)
-        self._regions = _read_regions(folder / "uv_regions.png", texture_size)
+        of_vertex = vertex_regions(self._mean, self._weights, self._joints.mean(0))
+        fine = paint_regions(texture_size, self.uv[0], self._faces, of_vertex)
+        coarse = _read_regions(folder / "uv_regions.png", texture_size)
+        self._regions = smooth_regions(fine if coarse is None else split_limbs(coarse, fine))
         self._wig_of_avatar = np.full(count, -1)
         if (folder / "wigs.npz").exists():
             self._read_wigs(folder)
@@ -117,10 +120,12 @@ class LibraryAvatars:
         )
 
 
-def _read_regions(path: Path, size: int) -> U8:
+def _read_regions(path: Path, size: int) -> U8 | None:
+    """The pack's own map of regions 0 to 5, where it has one."""
     if not path.is_file():
-        return np.full((size, size), OTHER, np.uint8)
+        return None
     regions = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if regions is None:
         raise DatasetError(f"{path} must be a picture, got bytes that do not decode")
-    return smooth_regions(np.asarray(regions, np.uint8), size)
+    regions = cv2.resize(regions, (size, size), interpolation=cv2.INTER_NEAREST)
+    return np.where(regions <= FEET, regions, OTHER).astype(np.uint8)

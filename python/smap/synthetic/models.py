@@ -17,7 +17,7 @@ from ..errors import DatasetError
 from ..ops.rasterize import MeshFlag
 from .archive import Archive, bone_weights
 from .assets import BONES, Avatar, Mesh, vertex_normals
-from .skins import find_skin
+from .skins import find_skin, smooth_regions
 from .textures import MeshRows, TexturePool
 
 
@@ -53,7 +53,7 @@ class ModelAvatars:
         rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
         regions = file.decode(file.get(f"body{index}_regions", (None,), "u"), f"'body{index}_regions'")[..., 0]
         regions = np.asarray(cv2.resize(np.ascontiguousarray(regions), size, interpolation=cv2.INTER_NEAREST), np.uint8)
-        regions, skin, colours = find_skin(rgb, regions)
+        regions, skin, colours = find_skin(rgb, smooth_regions(regions))
         pool.fill(rows.first_texture + body, rgb, regions, average_fourth=False)
         meshes = [self._mesh(body, rows, int(MeshFlag.REGIONS))]  # clothes may be open: both sides are drawn
         if f"sheer{index}" in self._parts:

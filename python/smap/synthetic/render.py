@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..camera import Camera
+from ..letterbox import PADDING_VALUE
 from ..ops.rasterize import NOTHING, Instance, MeshFlag, rasterize, unpack
 from ..ops.shade import shade
 from ..sample import HIDDEN, OCCLUDED, VISIBLE, Sample
@@ -84,8 +85,9 @@ def render_scene(pack: Assets, config: SceneConfig, seed: int) -> Sample:
         ``image`` ``(h, w, 3)`` uint8; people near to far, those without a visible pixel left out; ``joints_3d`` metres
         in the camera frame; ``visibility`` 0 outside the picture, 1 behind somebody, something or more than about 10 cm
         of the own body, 2 otherwise. ``camera`` belongs to the rendered window. ``extra``: ``full_size`` (width,
-        height) of the full picture, whose width is the w of Eq. 1; ``window`` x0, y0, width, height in it; ``pixels``
-        ``(P,)`` int64 visible pixels of each person in the window; ``avatars``, ``camera_height``, ``background``,
+        height) of the full picture, whose width is the w of Eq. 1; ``window`` x0, y0, width, height in it, and
+        ``content`` likewise, outside which bars are grey; ``pixels`` ``(P,)`` int64 visible pixels of each person in
+        the window; ``avatars``, ``camera_height``, ``background``,
         ``seed``.
     """
     rng = np.random.default_rng(seed)
@@ -115,13 +117,20 @@ def draw_scene(pack: Assets, config: SceneConfig, scene: Scene, *, name: str = "
     if batch.rows:
         image, buffer = _draw(pack, batch, camera, behind, lights, config.supersample)
     image = degrade(image, config.degrade, rng)
+    left, top, right, bottom = _content_in_window(scene)
+    bars = np.ones((height, width), np.bool_)
+    bars[top:bottom, left:right] = False
+    if bars.any():
+        image = np.where(bars[..., None], np.uint8(PADDING_VALUE), image)
 
-    shown = batch.owners(buffer[:: config.supersample, :: config.supersample])
+    shown = batch.owners(buffer[:: config.supersample, :: config.supersample][~bars])
     pixels = np.bincount(shown[shown >= 0], minlength=len(joints))
     stack = np.stack(joints) if joints else np.zeros((0, SMAP15.num_joints, 3))
     kept = [i for i in np.argsort(stack[:, SMAP15.root, 2], kind="stable") if pixels[i] > 0]
     joints_2d = camera.project(stack)
     visibility = _visibility(stack, joints_2d, buffer, batch, config.supersample)
+    inside = (joints_2d >= (left - 0.5, top - 0.5)) & (joints_2d < (right - 0.5, bottom - 0.5))
+    visibility[~inside.all(-1)] = HIDDEN
     return Sample(
         image,
         width,
@@ -134,6 +143,7 @@ def draw_scene(pack: Assets, config: SceneConfig, scene: Scene, *, name: str = "
         extra={
             "full_size": (config.width, config.height),
             "window": scene.window,
+            "content": scene.content,
             "pixels": pixels[kept],
             "avatars": [scene.people[i].avatar for i in kept],
             "camera_height": scene.view.height,
@@ -141,6 +151,13 @@ def draw_scene(pack: Assets, config: SceneConfig, scene: Scene, *, name: str = "
             "seed": seed,
         },
     )
+
+
+def _content_in_window(scene: Scene) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of what is no bar, in pixels of the window."""
+    (x0, y0, width, height), (x, y, w, h) = scene.window, scene.content
+    left, top = min(max(x - x0, 0), width), min(max(y - y0, 0), height)
+    return left, top, min(max(x + w - x0, left), width), min(max(y + h - y0, top), height)
 
 
 def _add_person(

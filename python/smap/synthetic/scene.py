@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from ..camera import Camera
 from ..errors import DatasetError
+from ..ops.shade import REGIONS
 from .assets import F32, Assets, Split
 from .body import joints_of, pose_bones, stretches
 from .wardrobe import Dress, dress
 
 World = NDArray[np.float64]
+Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class SceneConfig:
         people: number of people placed.
         empty_share: pictures without people.
         depth: of the root in the camera frame.
-        fov: horizontal field of view of the full picture.
+        fov: field of view along the longer side of the picture.
         camera_height: above the ground.
         max_roll: camera roll.
         pair_share: people placed ``pair_distance`` from another one, half of them turned to each other.
@@ -36,6 +38,8 @@ class SceneConfig:
         build_sd: standard deviation of adults' uniform scale.
         lift_share: people who do not stand on the ground.
         clutter_share: pictures with objects in front of people.
+        letterbox_share: full pictures that hold a picture of another shape between grey bars, as ``Letterbox`` lays it
+            out: portraits, squares, 4:3 to 16:9.
         window: ``(width, height)`` of the part of the full picture that is rendered, or None for all of it. The camera
             keeps the focal length and gets a shifted centre; ``Sample.extra["full_size"]`` keeps w for Eq. 1.
         window_focus: share of windows around a person; the others lie anywhere.
@@ -59,6 +63,7 @@ class SceneConfig:
     build_sd: float = 0.04
     lift_share: float = 0.03
     clutter_share: float = 0.35
+    letterbox_share: float = 0.0
     window: tuple[int, int] | None = None
     window_focus: float = 0.72
     supersample: int = 2
@@ -74,7 +79,15 @@ class SceneConfig:
                 raise ValueError(f"{name} must be (least, most), both positive, got {(low, high)}")
         if self.fov[1] >= 170:
             raise ValueError(f"fov must stay below 170 degrees, got {self.fov}")
-        for name in ("empty_share", "pair_share", "child_share", "lift_share", "clutter_share", "window_focus"):
+        for name in (
+            "empty_share",
+            "pair_share",
+            "child_share",
+            "lift_share",
+            "clutter_share",
+            "letterbox_share",
+            "window_focus",
+        ):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
         if self.window is not None:
@@ -150,14 +163,18 @@ class Light:
 
 @dataclass(frozen=True)
 class Scene:
-    """All of a picture but its pixels. ``window`` is x0, y0, width, height in the full picture."""
+    """All of a picture but its pixels.
+
+    ``window`` and ``content`` are x0, y0, width, height in the full picture: what is rendered, and what is no grey bar.
+    """
 
     view: View
     people: tuple[Placed, ...]
     objects: tuple[Object, ...]
     background: Literal["still", "panorama", "room"]
     light: Light
-    window: tuple[int, int, int, int]
+    window: Box
+    content: Box
     seed: int
 
 
@@ -177,13 +194,14 @@ def sample_scene(pack: Assets, config: SceneConfig, rng: np.random.Generator) ->
     for what, items in (("people", pack.avatars), ("poses", pack.poses), ("backgrounds", pack.stills)):
         if not len(items(config.split)):
             raise DatasetError(f"{pack!r} must hold {what} of split {config.split!r}, got none")
-    focal = config.width / 2 / math.tan(math.radians(rng.uniform(*config.fov)) / 2)
+    content = _content(config, rng)
+    focal = max(content[2:]) / 2 / math.tan(math.radians(rng.uniform(*config.fov)) / 2)
     camera = Camera(focal, focal, (config.width - 1) / 2, (config.height - 1) / 2)
     height = _camera_height(config, rng)
     low, high = config.depth
     anchor = math.exp(rng.uniform(math.log(low * 1.1), math.log(high * 0.95)))
     # The anchor's root lands in the middle part of the picture, lower when it is near: faces matter more than feet.
-    row = rng.uniform(-0.25, 0.35 + 0.25 * (anchor < 3)) * config.height
+    row = rng.uniform(-0.25, 0.35 + 0.25 * (anchor < 3)) * content[3]
     pitch = math.atan2(height - _ROOT_HEIGHT, anchor) - math.atan(row / focal)
     roll = math.radians(float(np.clip(rng.normal(0, config.max_roll / 3), -config.max_roll, config.max_roll)))
     view = View(camera, _rotation(pitch, roll), height)
@@ -193,7 +211,7 @@ def sample_scene(pack: Assets, config: SceneConfig, rng: np.random.Generator) ->
         weights = _COUNT_WEIGHTS[: config.people[1]].copy()
         weights[: config.people[0] - 1] = 0
         count = int(rng.choice(len(weights), p=weights / weights.sum())) + 1 if weights.any() else config.people[0]
-        people = _place_people(pack, config, view, anchor, count, rng)
+        people = _place_people(pack, config, view, content, anchor, count, rng)
     objects = _place_objects(pack, config, view, people, rng)
     panoramas = pack.panoramas(config.split)
     kinds: list[Literal["still", "panorama", "room"]] = ["still", "room"]
@@ -211,7 +229,19 @@ def sample_scene(pack: Assets, config: SceneConfig, rng: np.random.Generator) ->
         rng.uniform(0.2, 1.0),
     )
     window = _window(config, view, people, rng)
-    return Scene(view, tuple(people), tuple(objects), background, light, window, int(rng.integers(2**62)))
+    return Scene(view, tuple(people), tuple(objects), background, light, window, content, int(rng.integers(2**62)))
+
+
+_SHAPES = (9 / 16, 2 / 3, 3 / 4, 1.0, 4 / 3, 3 / 2, 16 / 9)  # width over height of what cameras take
+
+
+def _content(config: SceneConfig, rng: np.random.Generator) -> Box:
+    """Where the picture lies in the full one."""
+    if rng.random() >= config.letterbox_share:
+        return 0, 0, config.width, config.height
+    shape = _SHAPES[int(rng.integers(len(_SHAPES)))]
+    width, height = min(config.width, round(config.height * shape)), min(config.height, round(config.width / shape))
+    return (config.width - width) // 2, (config.height - height) // 2, width, height
 
 
 def _camera_height(config: SceneConfig, rng: np.random.Generator) -> float:
@@ -238,7 +268,7 @@ def yaw_matrix(angle: float) -> F32:
 
 
 def _place_people(
-    pack: Assets, config: SceneConfig, view: View, anchor: float, count: int, rng: np.random.Generator
+    pack: Assets, config: SceneConfig, view: View, content: Box, anchor: float, count: int, rng: np.random.Generator
 ) -> list[Placed]:
     avatars, poses = pack.avatars(config.split), pack.poses(config.split)
     fabrics = pack.fabrics(config.split)
@@ -250,7 +280,7 @@ def _place_people(
             partner = int(rng.integers(len(people))) if people and rng.random() < config.pair_share else None
             yaw = rng.uniform(0, 2 * math.pi)
             if partner is None:
-                ground = _free_spot(config, view, anchor, index, rng)
+                ground = _free_spot(config, view, content, anchor, index, rng)
             else:
                 direction = rng.uniform(0, 2 * math.pi)
                 offset = np.array([math.sin(direction), math.cos(direction)])
@@ -261,7 +291,8 @@ def _place_people(
             if not config.depth[0] <= root[2] <= config.depth[1]:
                 continue
             x, y = view.camera.project(root)
-            if not (-0.1 < x / config.width < 1.1 and -0.35 < y / config.height < 1.45):
+            x, y = (x - content[0]) / content[2], (y - content[1]) / content[3]
+            if not (-0.1 < x < 1.1 and -0.35 < y < 1.45):
                 continue
             if any(np.hypot(*(ground - other.ground)) < config.pair_distance[0] for other in people):
                 continue
@@ -285,7 +316,9 @@ def _place_people(
     return people
 
 
-def _free_spot(config: SceneConfig, view: View, anchor: float, index: int, rng: np.random.Generator) -> World:
+def _free_spot(
+    config: SceneConfig, view: View, content: Box, anchor: float, index: int, rng: np.random.Generator
+) -> World:
     """A place on the ground whose root is seen, near the anchor's distance more often than not."""
     low, high = config.depth
     if index == 0:
@@ -295,7 +328,7 @@ def _free_spot(config: SceneConfig, view: View, anchor: float, index: int, rng: 
     else:
         distance = math.exp(rng.uniform(math.log(low), math.log(high)))
     column = rng.uniform(0.12, 0.88) if index == 0 else rng.uniform(-0.08, 1.08)
-    lateral = (column - 0.5) * config.width / view.camera.fx * distance
+    lateral = (column - 0.5) * content[2] / view.camera.fx * distance
     return np.array([lateral, -distance])
 
 
@@ -331,7 +364,7 @@ def _place_objects(
         if base[1] > -0.9:
             continue
         size = np.array([rng.uniform(0.25, 1.3), rng.uniform(0.2, 1.3), rng.uniform(0.25, 0.9)])
-        material = np.zeros((8, 3, 4), np.float32)
+        material = np.zeros((REGIONS, 3, 4), np.float32)
         material[:, [0, 1, 2], [0, 1, 2]] = rng.uniform(0.6, 1.2) * (1 + rng.normal(0, 0.08, 3))
         objects.append(
             Object(
@@ -346,9 +379,7 @@ def _place_objects(
     return objects
 
 
-def _window(
-    config: SceneConfig, view: View, people: list[Placed], rng: np.random.Generator
-) -> tuple[int, int, int, int]:
+def _window(config: SceneConfig, view: View, people: list[Placed], rng: np.random.Generator) -> Box:
     if config.window is None:
         return 0, 0, config.width, config.height
     w, h = config.window

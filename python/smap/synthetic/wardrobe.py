@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .assets import ARMS, F32, FEET, HANDS, HEAD, LEGS, SKIN, TORSO, Avatar
+from ..ops.shade import REGIONS
+from .assets import ARMS, F32, FEET, FOREARMS, HANDS, HEAD, LEGS, SHINS, SKIN, TORSO, Avatar
 
-_BARE_SHARES = {ARMS: 0.22, LEGS: 0.12, TORSO: 0.04, FEET: 0.08}
 _PATTERN_SHARE = 0.4
 _LUMA = np.array([0.299, 0.587, 0.114])
 _HAIR = np.array(
@@ -24,7 +24,7 @@ class Dress:
     """How a mesh is coloured; both as ``ops.shade`` takes them.
 
     Args:
-        material: ``(8, 3, 4)`` float32 colour transform of each region.
+        material: ``(10, 3, 4)`` float32 colour transform of each region.
         pattern: texture row, repeats, strength, set of regions.
     """
 
@@ -34,28 +34,48 @@ class Dress:
 
 def dress(avatar: Avatar, fabrics: NDArray[np.int64], rng: np.random.Generator) -> tuple[Dress, ...]:
     """Random clothes, skin tone and hair: one ``Dress`` per mesh of the avatar; ``fabrics`` are texture rows."""
-    body = np.zeros((8, 3, 4), np.float32)
+    body = np.zeros((REGIONS, 3, 4), np.float32)
     body[:, [0, 1, 2], [0, 1, 2]] = 1
     tone = np.zeros((3, 4))
     tone[[0, 1, 2], [0, 1, 2]] = rng.uniform(0.8, 1.12) * (1 + rng.normal(0, 0.03, 3))
     top = _garment(avatar, TORSO, rng)
-    one_piece = rng.random() < 0.8
-    body[TORSO] = top
-    body[ARMS] = top if one_piece else _garment(avatar, ARMS, rng)
-    body[LEGS] = top if rng.random() < 0.12 else _garment(avatar, LEGS, rng)
+    sleeves = top if rng.random() < 0.85 else _garment(avatar, ARMS, rng)
+    trousers = top if rng.random() < 0.1 else _garment(avatar, LEGS, rng)
+    body[TORSO], body[[ARMS, FOREARMS]], body[[LEGS, SHINS]] = top, sleeves, trousers
     body[FEET] = _garment(avatar, FEET, rng)
-    bare = {region for region, share in _BARE_SHARES.items() if rng.random() < share}
+    bare = _bare(rng)
     for region in bare:
         body[region] = _towards(avatar.region_colours[region], tone[:, :3] @ avatar.skin, 0.5)
     for region in (HEAD, HANDS, SKIN):
         body[region] = tone
-    wearing = {TORSO} | ({ARMS} if one_piece else set()) if rng.random() < 0.75 else {LEGS}
-    pattern = _pattern(fabrics, wearing - bare, rng) if rng.random() < _PATTERN_SHARE else (0.0, 1.0, 0.0, 0.0)
-    hair = np.zeros((8, 3, 4), np.float32)
+    upper = {TORSO, ARMS, FOREARMS} if sleeves is top else {TORSO}
+    wearing = (upper if rng.random() < 0.75 else {LEGS, SHINS}) - bare
+    pattern = _pattern(fabrics, wearing, rng) if rng.random() < _PATTERN_SHARE else (0.0, 1.0, 0.0, 0.0)
+    hair = np.zeros((REGIONS, 3, 4), np.float32)
     colour = _HAIR[rng.integers(len(_HAIR))] * rng.uniform(0.7, 1.3)
     # Hair textures are dark grey strands: scale them to the colour, with a floor so that they do not stay black.
     hair[:] = np.concatenate([np.outer(colour, _LUMA) * 2.2, colour[:, None] * 0.45], -1)
     return (Dress(body, pattern), *[Dress(hair)] * (len(avatar.meshes) - 1))
+
+
+def _bare(rng: np.random.Generator) -> set[int]:
+    """Regions that show skin: short and no sleeves, shorts, bare legs, bathing dress."""
+    bare: set[int] = set()
+    kind = rng.random()
+    if kind < 0.05:
+        bare |= {TORSO, ARMS, FOREARMS}
+    elif kind < 0.15:
+        bare |= {ARMS, FOREARMS}
+    elif kind < 0.5:
+        bare.add(FOREARMS)
+    kind = rng.random()
+    if kind < 0.08:
+        bare |= {LEGS, SHINS}
+    elif kind < (0.6 if TORSO in bare else 0.25):
+        bare.add(SHINS)
+    if rng.random() < (0.4 if SHINS in bare else 0.03):
+        bare.add(FEET)
+    return bare
 
 
 def _pattern(
