@@ -18,6 +18,7 @@ LAYERS = [
     {"cli"},
     {"train", "evaluate", "export"},
     {"estimator", "tracking", "draw", "view3d", "video", "metrics"},
+    {"graph"},
     {"lift", "data", "canvas"},
     {"decode", "synthetic"},
     {"ops", "network"},

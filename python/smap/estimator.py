@@ -17,6 +17,7 @@ from torch import Tensor
 from .camera import Camera
 from .decode import DecodeConfig, Detections, decode
 from .errors import WeightsError
+from .graph import Pipeline, Runner
 from .image import to_rgb
 from .letterbox import Letterbox
 from .lift import Lifted, Views, lift_tensors, refine, to_people
@@ -78,6 +79,12 @@ class Estimator:
         if self._refiner is not None:
             self._refiner.to(self.device)
 
+        # On the CPU the steps are taken one by one instead: decoding in parallel, lifting only people who are there.
+        self._runner: Runner | None = None
+        if self.device.type == "cuda":
+            steps = Pipeline(self._network.eager, self._refiner, self.decode, self.input_size, self.skeleton)
+            self._runner = Runner(steps, self.device)
+
     def predict(self, image: Any, camera: Camera | None = None, *, color: str = "rgb") -> People:
         """People in one image, near to far; nobody is an empty ``People``.
 
@@ -103,8 +110,10 @@ class Estimator:
         canvases, boxes, known = lay_out(images, cameras, self.input_size, color)
         if not boxes:
             return []
-        views = Views.of(boxes, known, self.device)
-        lifted, counts = self._lift(self._maps(canvases), views)
+        if self._runner is not None:
+            lifted, counts = self._runner(canvases, Views.of(boxes, known, "cpu"))
+        else:
+            lifted, counts = self._lift(self._maps(canvases), Views.of(boxes, known, self.device))
         return to_people(lifted, counts, known, self.skeleton)
 
     @torch.inference_mode()

@@ -156,10 +156,18 @@ class PreparedNetwork:
     @torch.inference_mode()
     def __call__(self, batch: Tensor) -> Maps:
         """Raises: TypeError or ValueError when ``batch`` is not floating point or not ``(B, 3, H, W)``."""
+        return self._maps(batch, graphed=self.device.type == "cuda" and not torch.cuda.is_current_stream_capturing())
+
+    @torch.inference_mode()
+    def eager(self, batch: Tensor) -> Maps:
+        """The same without a CUDA graph of its own, for a larger one to capture."""
+        return self._maps(batch, graphed=False)
+
+    def _maps(self, batch: Tensor, graphed: bool) -> Maps:
         if not isinstance(batch, Tensor) or not batch.is_floating_point():
             kind = batch.dtype if isinstance(batch, Tensor) else type(batch).__name__
             raise TypeError(f"batch must be a float32 tensor, got {kind}")
-        graphed = self.device.type == "cuda" and len(batch) > 0 and not torch.cuda.is_current_stream_capturing()
+        graphed = graphed and len(batch) > 0
         with torch.autocast(self.device.type, enabled=False):
             heatmaps, pafs, limb_depths, root = self._replay(batch) if graphed else self._forward(self._input(batch))
         return Maps(heatmaps, pafs, limb_depths, root, self.skeleton)

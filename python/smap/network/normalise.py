@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
@@ -23,6 +25,15 @@ def normalise(images: Tensor) -> Tensor:
         raise TypeError(f"images must be uint8, got {images.dtype}")
     if images.dim() != 4 or images.shape[3] != 3:
         raise ValueError(f"images must be (B, H, W, 3), got {tuple(images.shape)}")
-    scale = torch.tensor([1 / (255 * s) for s in IMAGE_STD], device=images.device)
-    shift = torch.tensor([-m / s for m, s in zip(IMAGE_MEAN, IMAGE_STD, strict=True)], device=images.device)
+    compiling = torch.compiler.is_compiling()  # the tensors of a trace are not real and must not outlive it
+    scale, shift = (_build_factors if compiling else _factors)(images.device)
     return torch.addcmul(shift, images.float(), scale).permute(0, 3, 1, 2)
+
+
+def _build_factors(device: torch.device) -> tuple[Tensor, Tensor]:
+    scale = torch.tensor([1 / (255 * s) for s in IMAGE_STD], device=device)
+    return scale, torch.tensor([-m / s for m, s in zip(IMAGE_MEAN, IMAGE_STD, strict=True)], device=device)
+
+
+# Kept for good, one pair per device: a copy to the GPU in every call would make the host wait for it.
+_factors = cache(_build_factors)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -77,7 +78,7 @@ class RefineNet(nn.Module):
             for parent, child in config.skeleton.limbs:
                 depth[child] = depth[parent] + 1
             order = sorted(depth, key=lambda joint: depth[joint])  # stable: limbs' order within a level
-        self._anchor_order = order
+        self._anchor_order = tuple(order)
 
     def forward(self, features: Tensor) -> Tensor:
         """``(P, J, 5)`` of ``features`` -> ``(P, J, 3)`` metres relative to the anchor."""
@@ -86,7 +87,8 @@ class RefineNet(nn.Module):
 
     def anchors(self, found: Tensor) -> tuple[Tensor, Tensor]:
         """``(P, J)`` bool -> anchor joint of each person ``(P,)`` int64, and whether it was found ``(P,)`` bool."""
-        order = torch.tensor(self._anchor_order, device=found.device)
+        compiling = torch.compiler.is_compiling()  # the tensors of a trace are not real and must not outlive it
+        order = (_build_indices if compiling else _indices)(self._anchor_order, found.device)
         usable = found[:, order]
         return order[usable.int().argmax(1)], usable.any(1)  # argmax of 0 and 1: the first found
 
@@ -133,3 +135,11 @@ class RefineNet(nn.Module):
         refined = self(self.features(input_xy, joints_3d, found, input_width)) + origin
         refined[rows, anchor] = origin[:, 0]
         return torch.where(usable[:, None, None], refined, joints_3d.float())
+
+
+def _build_indices(values: tuple[int, ...], device: torch.device) -> Tensor:
+    return torch.tensor(values, device=device)
+
+
+# Kept for good, one per skeleton and device: a copy to the GPU in every call would make the host wait for it.
+_indices = cache(_build_indices)

@@ -1,0 +1,153 @@
+"""Canvases -> people on the device without waiting for it, and all of that in one CUDA graph per input shape."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .decode import DecodeConfig, decode, limb_tables
+from .lift import Lifted, Views, lift_tensors, refine, tree_of
+from .maps import Maps
+from .network import STRIDE, RefineNet, normalise
+from .skeleton import Skeleton
+
+MAX_GRAPHS = 8  # input shapes that are kept; the one longest unused goes first
+
+
+@dataclass(frozen=True, eq=False)
+class Pipeline:
+    """Network, decode, lift and refinement as one function of tensors.
+
+    All shapes depend on those of its arguments alone, and nothing in it waits for the device.
+
+    Args:
+        network: normalised ``(B, 3, H, W)`` -> maps, without a CUDA graph of its own.
+        refiner: None leaves out the refinement.
+        decode: its ``max_people`` is the capacity P of the result.
+        input_size: ``(width, height)`` of the canvases.
+        skeleton: of the network.
+    """
+
+    network: Callable[[Tensor], Maps]
+    refiner: RefineNet | None
+    decode: DecodeConfig
+    input_size: tuple[int, int]
+    skeleton: Skeleton
+
+    @torch.inference_mode()
+    def __call__(self, canvases: Tensor, views: Views) -> tuple[Lifted, Tensor]:
+        """People and how many there are in each image, ``(B,)`` int64.
+
+        Args:
+            canvases: ``(B, H, W, 3)`` uint8 RGB.
+            views: of the same images, on the same device.
+        """
+        maps = self.network(normalise(canvases))
+        found = decode(maps, self.decode)
+        lifted = lift_tensors(
+            maps.limb_depths,
+            found.peaks.xy,
+            found.peaks.score,
+            found.people,
+            found.root_depths,
+            views,
+            self.skeleton,
+            stride=STRIDE,
+        )
+        if self.refiner is not None:
+            lifted = refine(self.refiner, lifted, views, self.input_size, STRIDE)
+        return lifted, found.count
+
+
+def pack(lifted: Lifted, count: Tensor) -> Tensor:
+    """Everything in one ``(B, P * J * 6 + 1)`` float32, so that one copy brings it to the host."""
+    values = torch.cat([lifted.joints_3d, lifted.joints_2d, lifted.scores[..., None]], -1).flatten(1)
+    return torch.cat([values, count[:, None].to(values.dtype)], 1)  # exact: counts are far below 2^24
+
+
+def unpack(packed: Tensor, joints: int) -> tuple[Lifted, list[int]]:
+    """What ``pack`` was given, counts as numbers; for tensors on the host."""
+    values = packed[:, :-1].unflatten(1, (-1, joints, 6))
+    return Lifted(values[..., :3], values[..., 3:5], values[..., 5]), [int(n) for n in packed[:, -1].tolist()]
+
+
+@dataclass
+class _Run:
+    """One input shape: memory that stays where it is, and what computes on it."""
+
+    host: tuple[Tensor, ...]  # canvases, views, result
+    device: tuple[Tensor, ...]
+    compute: Callable[[], None]
+    tables: object  # held because a graph reads their memory
+
+
+class Runner:
+    """A ``Pipeline`` from the host's memory to the host's memory: one small copy back, and one wait for that.
+
+    On a GPU the pipeline is captured once per input shape and replayed on the caller's stream; on the CPU it simply
+    runs. May be called from several threads, which take turns.
+    """
+
+    def __init__(self, pipeline: Pipeline, device: torch.device) -> None:
+        self.pipeline, self.device = pipeline, device
+        self._runs: OrderedDict[tuple[int, ...], _Run] = OrderedDict()
+        self._lock = threading.Lock()
+        # Graphs of one runner never run at the same time, so they may use the same memory.
+        self._pool = torch.cuda.graph_pool_handle() if device.type == "cuda" else None
+
+    @torch.inference_mode()
+    def __call__(self, canvases: Tensor, views: Views) -> tuple[Lifted, list[int]]:
+        """People in every image and their numbers, on the host; see ``Pipeline``, whose arguments are on the host too.
+
+        Raises:
+            TypeError, ValueError: see ``normalise``; on the CPU also ``decode``.
+        """
+        inputs = canvases, torch.cat(views, 1)
+        with self._lock, torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext():
+            shape = tuple(canvases.shape)
+            run = self._runs.pop(shape, None) or self._prepare(*inputs)
+            self._runs[shape] = run
+            if len(self._runs) > MAX_GRAPHS:
+                self._runs.popitem(last=False)
+            for given, host, device in zip(inputs, run.host, run.device, strict=False):
+                host.copy_(given)
+                device.copy_(host, non_blocking=True)
+            run.compute()
+            run.host[-1].copy_(run.device[-1], non_blocking=True)
+            if self.device.type == "cuda":
+                torch.cuda.current_stream().synchronize()
+            return unpack(run.host[-1].clone(), self.pipeline.skeleton.num_joints)
+
+    def _prepare(self, canvases: Tensor, views: Tensor) -> _Run:
+        skeleton, authors_rules = self.pipeline.skeleton, self.pipeline.decode.authors_rules
+        width = self.pipeline.decode.max_people * skeleton.num_joints * 6 + 1
+        inputs = canvases, views, torch.empty(len(canvases), width)
+        device = tuple(t.to(self.device, copy=True) for t in inputs)
+        on_device, frames_and_cameras, result = device
+
+        def compute() -> None:
+            frames, cameras = frames_and_cameras.split(4, 1)
+            result.copy_(pack(*self.pipeline(on_device, Views(frames, cameras))))
+
+        on_gpu = self.device.type == "cuda"
+        host = tuple(torch.empty_like(t, pin_memory=on_gpu) for t in inputs)
+        tables = limb_tables(skeleton, self.device, authors_rules), tree_of(skeleton, self.device)
+        return _Run(host, device, self._capture(compute) if on_gpu else compute, tables)
+
+    def _capture(self, compute: Callable[[], None]) -> Callable[[], None]:
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):  # outside the capture: cuDNN chooses its algorithms, constants go to the device
+            for _ in range(2):
+                compute()
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, self._pool, side, "thread_local"):  # other threads may go on using the GPU
+            compute()
+        return graph.replay

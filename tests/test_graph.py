@@ -1,0 +1,157 @@
+"""The path of a GPU, taken on every device: fixed shapes, one buffer back, memory used again."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from smap import Camera, DecodeConfig, Estimator, Letterbox
+from smap.graph import MAX_GRAPHS, Pipeline, Runner, pack, unpack
+from smap.lift import Lifted, Views
+from smap.network import Hourglass, NetworkConfig, RefineNet, RefinerConfig, save_network, save_refiner
+
+TINY = NetworkConfig(blocks=(1, 1, 1, 1), encoder_channels=(8, 8, 16, 16), decoder_channels=8, stem_channels=8)
+SIZE = (96, 64)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A network whose untrained maps are full of peaks, and a refiner."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("weights")
+    save_network(Hourglass(TINY), folder / "network.safetensors")
+    save_refiner(RefineNet(RefinerConfig()), folder / "refiner.safetensors")
+    return folder / "network.safetensors", folder / "refiner.safetensors"
+
+
+def estimator_and_runner(
+    files: tuple[Path, Path], device: torch.device, refined: bool = True
+) -> tuple[Estimator, Runner]:
+    decode = DecodeConfig(peak_threshold=0.0, counted_share=0.0, min_joints=1, max_people=40)
+    estimator = Estimator(
+        files[0],
+        refiner=files[1] if refined else None,
+        device=device,
+        dtype=torch.float32,
+        decode=decode,
+        input_size=SIZE,
+    )
+    steps = Pipeline(estimator._network.eager, estimator._refiner, decode, SIZE, estimator.skeleton)
+    return estimator, Runner(steps, device)
+
+
+def pictures(count: int, seed: int = 0) -> tuple[torch.Tensor, Views]:
+    """Canvases as the letterbox makes them of random pictures, each with its own camera."""
+    random = np.random.default_rng(seed)
+    boxes = [Letterbox.fit(int(w), int(h), SIZE) for w, h in random.integers(60, 200, (count, 2))]
+    canvases = [box.apply(random.integers(0, 256, (box.height, box.width, 3), dtype=np.uint8)) for box in boxes]
+    cameras = [Camera.from_fov(box.width, box.height, 40 + 5 * i) for i, box in enumerate(boxes)]
+    return torch.from_numpy(np.stack(canvases)), Views.of(boxes, cameras, "cpu")
+
+
+def assert_equal(found: tuple[Lifted, list[int]], expected: tuple[Lifted, list[int]]) -> None:
+    assert found[1] == expected[1]
+    for image, count in enumerate(found[1]):
+        for a, b in zip(found[0], expected[0], strict=True):
+            torch.testing.assert_close(a[image, :count], b[image, :count].cpu(), rtol=1e-5, atol=1e-5, equal_nan=True)
+
+
+@pytest.mark.parametrize("refined", [False, True])
+def test_equals_the_steps_one_by_one(files: tuple[Path, Path], device: torch.device, refined: bool) -> None:
+    estimator, run = estimator_and_runner(files, device, refined)
+    people = 0
+    for seed, batch in enumerate((1, 2, 1, 3, 2)):  # shapes come again, with other pictures
+        canvases, views = pictures(batch, seed)
+        expected = estimator._lift(estimator._maps(canvases), Views(*(t.to(device) for t in views)))
+        found = run(canvases, views)
+        assert_equal(found, expected)
+        assert all(t.device.type == "cpu" for t in found[0])
+        people += sum(found[1])
+    assert people > 20
+
+
+def test_results_stay_when_the_memory_is_used_again(files: tuple[Path, Path], device: torch.device) -> None:
+    _, run = estimator_and_runner(files, device)
+    first, second = pictures(1, 1), pictures(1, 2)
+    found = run(*first)
+    kept = [t.clone() for t in found[0]]
+    run(*second)
+    for a, b in zip(found[0], kept, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True)
+
+
+def test_keeps_few_shapes(files: tuple[Path, Path], device: torch.device) -> None:
+    _, run = estimator_and_runner(files, device)
+    batches = range(1, MAX_GRAPHS + 3)
+    before = [run(*pictures(batch, batch)) for batch in batches]
+    assert [shape[0] for shape in run._runs] == list(batches)[-MAX_GRAPHS:]
+    for batch, expected in zip(batches, before, strict=True):  # those that were dropped are built again
+        assert_equal(run(*pictures(batch, batch)), expected)
+
+
+def test_threads_take_turns(files: tuple[Path, Path], device: torch.device) -> None:
+    _, run = estimator_and_runner(files, device)
+    jobs = [pictures(1 + seed % 3, seed) for seed in range(12)]
+    expected = [run(*job) for job in jobs]
+    with ThreadPoolExecutor(4) as pool:
+        for found, alone in zip(pool.map(lambda job: run(*job), jobs), expected, strict=True):
+            assert_equal(found, alone)
+
+
+def test_pack_inverts() -> None:
+    lifted = Lifted(torch.rand(2, 4, 3, 3), torch.rand(2, 4, 3, 2), torch.rand(2, 4, 3))
+    lifted.joints_3d[1, 2] = torch.nan
+    packed = pack(lifted, torch.tensor([4, 0]))
+    assert packed.shape == (2, 4 * 3 * 6 + 1)
+    again, counts = unpack(packed, 3)
+    assert counts == [4, 0]
+    for a, b in zip(again, lifted, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.cuda
+def test_a_prediction_waits_once_and_copies_little(files: tuple[Path, Path]) -> None:
+    """Nothing between the upload and the result makes the host wait: torch says so, and the graph could be captured."""
+    _, run = estimator_and_runner(files, torch.device("cuda"))
+    job = pictures(2, 3)
+    run(*job)
+    steps = run.pipeline
+    canvases, views = job[0].cuda(), Views(*(t.cuda() for t in job[1]))
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        steps(canvases, views)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    people, joints = steps.decode.max_people, steps.skeleton.num_joints
+    assert next(iter(run._runs.values())).host[-1].numel() == 2 * (people * joints * 6 + 1)
+
+
+@pytest.mark.cuda
+def test_an_estimator_on_a_gpu_equals_one_on_the_cpu(files: tuple[Path, Path]) -> None:
+    random = np.random.default_rng(0)
+    images = [random.integers(0, 256, (50, 70, 3), dtype=np.uint8) for _ in range(3)]
+    decode = DecodeConfig(peak_threshold=0.0, counted_share=0.0, min_joints=1)
+    results = []
+    for device in ("cpu", "cuda"):
+        estimator = Estimator(
+            files[0], refiner=None, device=device, dtype=torch.float32, decode=decode, input_size=SIZE
+        )
+        results.append(estimator.predict_batch(images))
+    # The maps differ by rounding: a few peaks of noise may come or go, most people are the same.
+    for on_cpu, on_gpu in zip(*results, strict=True):
+        assert len(on_cpu) > 0 and abs(len(on_cpu) - len(on_gpu)) <= 1 + len(on_cpu) // 20
+
+
+@pytest.mark.cuda
+def test_runs_on_the_stream_of_the_caller(files: tuple[Path, Path]) -> None:
+    _, run = estimator_and_runner(files, torch.device("cuda"))
+    job = pictures(1, 5)
+    expected = run(*job)
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        assert_equal(run(*job), expected)
+    assert_equal(run(*pictures(1, 5)), expected)
