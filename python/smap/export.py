@@ -19,7 +19,7 @@ from torch.export import Dim, ExportedProgram
 
 from .camera import Camera
 from .decode import DecodeConfig, decode
-from .estimator import check_input_size, lay_out, load_models
+from .estimator import check_input_size, lay_out, load_models, recommended_decode, resolve_weights
 from .letterbox import Letterbox
 from .lift import Lifted, Views, lift_tensors, refine, to_people
 from .maps import Maps
@@ -139,6 +139,7 @@ class Pipeline(nn.Module):
     ) -> Pipeline:
         """The pipeline of weights files; arguments and errors as ``Estimator``."""
         network, refine_net = load_models(weights, refiner)
+        decode = decode or recommended_decode(resolve_weights(weights))
         return cls(network, decode, refine_net, input_size=input_size, device=device, dtype=dtype)
 
     @property

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from smap import export
+from smap import DecodeConfig, export
 from smap.cli import main
 from smap.network import Hourglass, NetworkConfig, save_network
 
@@ -17,7 +17,7 @@ TINY = NetworkConfig(blocks=(1, 1, 1, 1), encoder_channels=(8, 8, 8, 8), decoder
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_network(Hourglass(TINY), path)
+    save_network(Hourglass(TINY), path, notes={"decode": '{"peak_threshold": 0.3}'})
     return path
 
 
@@ -34,17 +34,18 @@ def test_a_program(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_a_package_is_asked_for(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The compilation itself takes minutes and has its own test."""
+    """With the weights' own settings. The compilation itself takes minutes and has its own test."""
     asked = []
 
     def package(pipeline: export.Pipeline, path: Path) -> None:
-        asked.append((pipeline.input_size, pipeline.dtype))
+        asked.append((pipeline.input_size, pipeline.dtype, pipeline.people.decode))
         path.write_bytes(b"")
 
     monkeypatch.setattr(export, "export_package", package)
-    options = ["--weights", str(weights), "--compile", "--dtype", "bfloat16"]
+    options = ["--weights", str(weights), "--compile", "--dtype", "bfloat16", "--max-people", "9"]
     assert main(["export", str(tmp_path / "smap.pt2"), *options]) == 0
-    assert asked == [((416, 256), torch.bfloat16)]
+    assert asked == [((416, 256), torch.bfloat16, DecodeConfig(peak_threshold=0.3, max_people=9))]
+    assert export.Pipeline.of(weights).people.decode == DecodeConfig(peak_threshold=0.3)
 
 
 def test_bad_input_is_one_line(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ metres; `smap.export.load` and, compiled, C++ (examples/cpp) run it. Compiling t
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from ._estimator import add_estimator_arguments, positive
@@ -17,22 +18,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", type=Path, metavar="OUT.pt2")
     parser.add_argument("--compile", action="store_true", help="a package of machine code for this kind of processor")
     parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32", help="of the network")
-    parser.add_argument("--max-people", type=positive, help="size of the output (default: DecodeConfig's)")
+    parser.add_argument(
+        "--max-people", type=positive, help="size of the output (default: the weights' or DecodeConfig's)"
+    )
     add_estimator_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     import torch
 
-    from ..decode import DecodeConfig
+    from ..estimator import recommended_decode, resolve_weights
     from ..export import Pipeline, export_package, export_program
     from ..network import find_device
 
+    recommended = recommended_decode(resolve_weights(args.weights))
     settings = {"association": args.association, "max_people": args.max_people}
     pipeline = Pipeline.of(
         args.weights,
         refiner=None if args.refiner == "none" else args.refiner,
-        decode=DecodeConfig(**{name: value for name, value in settings.items() if value is not None}),
+        decode=replace(recommended, **{name: value for name, value in settings.items() if value is not None}),
         input_size=args.input_size,
         device=find_device(args.device or "cpu"),
         dtype=getattr(torch, args.dtype),
