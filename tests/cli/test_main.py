@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
 import sys
 
@@ -44,10 +45,21 @@ def test_wrong_use_is_one_line(argv: list[str], capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_the_module_is_the_command_and_a_closed_pipe_is_no_error() -> None:
+def test_the_module_is_the_command() -> None:
     command = [sys.executable, "-m", "smap", "--version"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.startswith("smap ")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_closed_pipe_is_no_error(unbuffered: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "smap", "--version"]
+    env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120, env=env)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_traceback_on_request(monkeypatch: pytest.MonkeyPatch) -> None:

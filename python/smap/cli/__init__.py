@@ -80,24 +80,31 @@ def build_parser(chosen: str | None = None) -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code. ``SMAP_TRACEBACK=1`` shows where an error came from."""
-    argv = sys.argv[1:] if argv is None else list(argv)
-    args = build_parser(argv[0] if argv else None).parse_args(argv)
     try:
-        code = int(args.run(args))
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        print(f"{args.prog}: interrupted", file=sys.stderr)
-        return 130
+        try:
+            return dispatch(sys.argv[1:] if argv is None else list(argv))
+        finally:
+            sys.stdout.flush()
     except BrokenPipeError:  # `smap ... | head`: nobody reads on, which is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def dispatch(argv: list[str]) -> int:
+    args = build_parser(argv[0] if argv else None).parse_args(argv)
+    try:
+        return int(args.run(args))
+    except KeyboardInterrupt:
+        print(f"{args.prog}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError, BuildError, ModuleNotFoundError, MemoryError) as error:
         return report(args.prog, error)
     except RuntimeError as error:
         if "out of memory" not in str(error):  # torch's, on any device
             raise
         return report(args.prog, error)
-    return code
 
 
 def report(prog: str, error: BaseException) -> int:
