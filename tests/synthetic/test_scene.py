@@ -71,14 +71,14 @@ def test_people_keep_their_distance_and_pairs_are_close(scenes: list[Any]) -> No
 def test_depths_and_truncation(builtin: BuiltinPack) -> None:
     """Roots lie within the depth range, near and far, and people are cut by every border."""
     depths, cut = [], np.zeros(4, int)
-    for seed in range(150):
+    for seed in range(80):
         sample = render_scene(builtin, SceneConfig(degrade=0, supersample=1), seed)
         depths += list(sample.joints_3d[:, SMAP15.root, 2])
         x, y = sample.joints_2d[..., 0], sample.joints_2d[..., 1]
         cut += [(x < 0).any(), (x > 416).any(), (y < 0).any(), (y > 256).any()]
     assert 0.8 < min(depths) < 2
     assert 10 < max(depths) < 12.8
-    assert (cut > 10).all()
+    assert (cut > 4).all()
 
 
 def test_some_are_children(builtin: BuiltinPack) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from smap.synthetic import BuiltinPack
 from smap.synthetic.assets import BONES, PARENTS
 from smap.synthetic.body import pose_bones, skin
-from smap.synthetic.builtin import _turn
+from smap.synthetic.builtin_poses import turn as turn_about
 from smap.synthetic.rig import to_t_pose
 
 
@@ -23,9 +23,9 @@ def a_pose() -> np.ndarray:
     for k, name in enumerate(BONES):
         sign = 1 if name.startswith("Left") else -1
         if name.endswith(("Arm", "Hand")):
-            rotations[k] = _turn(2, -40 * sign)
+            rotations[k] = turn_about(2, -40 * sign)
         if name.endswith(("UpLeg", "Leg")):
-            rotations[k] = _turn(2, 8 * sign)
+            rotations[k] = turn_about(2, 8 * sign)
     return rotations
 
 
@@ -167,7 +167,7 @@ def write_motion(path: Path, rotations: np.ndarray, *, rest: np.ndarray | None =
         turn: of the whole rest pose, degrees.
     """
     joints = straight_joints()
-    about = _turn(1, turn)
+    about = turn_about(1, turn)
     rest = about @ (np.tile(np.eye(3), (22, 1, 1)) if rest is None else rest)
     positions = pose_bones(joints, rest.astype(np.float32))
     lines = ["HIERARCHY"]

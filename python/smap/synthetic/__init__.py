@@ -6,11 +6,12 @@ files. ``preview`` draws a contact sheet, ``write_dataset`` a data set for any t
 
 from .build import build_pack
 from .builtin import BuiltinPack
+from .config import SceneConfig
 from .dataset import write_dataset
 from .pack import Pack
 from .preview import preview
 from .render import draw_scene, render_scene
-from .scene import Scene, SceneConfig, sample_scene
+from .scene import Scene, sample_scene
 
 __all__ = [
     "BuiltinPack",

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ..skeleton import SMAP15
 from .assets import F32, U8, Assets
-from .scene import Scene, SceneConfig
+from .config import SceneConfig
+from .scene import Scene
 
 _PANORAMA_STEP = 8  # pixels between directions that are computed; those between are interpolated
 _LIMB_RADIUS = 0.07  # metres, of shadows

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import colorsys
 import math
-from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..ops.rasterize import MeshFlag
 from ..ops.shade import REGIONS
+from . import builtin_poses
 from .assets import (
     ARMS,
     BONES,
@@ -22,7 +22,6 @@ from .assets import (
     HANDS,
     HEAD,
     LEGS,
-    PARENTS,
     SHINS,
     SKIN,
     TORSO,
@@ -36,11 +35,12 @@ from .assets import (
     held_out,
     vertex_normals,
 )
+from .builtin_poses import CLIPS, POSES_PER_CLIP
 from .objects import OBJECT_TRIANGLES, OBJECT_UV
 from .textures import OBJECT_TEXTURES, Stills, TexturePool
 
 _BONE = {name: i for i, name in enumerate(BONES)}
-AVATARS, STILLS, CLIPS, POSES_PER_CLIP = 16, 40, 30, 10
+AVATARS, STILLS = 16, 40
 _PATCH = 32  # texels along a region's square of the texture
 _GRID = 4  # squares along the texture's side
 
@@ -186,7 +186,7 @@ class BuiltinPack:
         return chosen(self._pose_val, split)
 
     def rotations(self, pose: int) -> F32:
-        return _rotations(pose)
+        return builtin_poses.rotations(pose)
 
     def stills(self, split: Split | None = None) -> NDArray[np.int64]:
         return self._stills.indices(split)
@@ -278,64 +278,6 @@ def _paint_face(patch: NDArray[np.float64], hair: NDArray[np.float64]) -> None:
         patch[_PATCH // 2 + 4, eye - 1 : eye + 2] = hair
     patch[_PATCH // 3 + 1, middle - 2 : middle + 2] = (0.6, 0.2, 0.2)
     patch[_PATCH // 2 - 3 : _PATCH // 2 + 1, middle - 1 : middle + 1] *= 0.85
-
-
-def _turn(axis: int, degrees: float) -> NDArray[np.float64]:
-    c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    a, b = (axis + 1) % 3, (axis + 2) % 3
-    out = np.eye(3)
-    out[a, a] = out[b, b] = c
-    out[a, b], out[b, a] = -s, s
-    return out
-
-
-_Local = dict[str, NDArray[np.float64]]
-
-
-def _walk(rng: np.random.Generator, phase: float) -> _Local:
-    swing, local = 32 * math.sin(phase), {}
-    for side, sign in (("Left", 1), ("Right", -1)):
-        leg, knee = sign * swing, max(0.0, 45 * math.sin(phase * sign + 1.2))
-        local[f"{side}UpLeg"] = _turn(0, leg)
-        local[f"{side}Leg"] = _turn(0, knee)
-        local[f"{side}Arm"] = _turn(0, -0.8 * leg) @ _turn(2, -78 * sign)
-        local[f"{side}ForeArm"] = _turn(1, -sign * rng.uniform(10, 60))
-    return local
-
-
-def _stand(rng: np.random.Generator, phase: float) -> _Local:
-    local = {"Spine1": _turn(0, rng.uniform(-5, 25)), "Spine2": _turn(1, rng.uniform(-30, 30))}
-    for side, sign in (("Left", 1), ("Right", -1)):
-        local[f"{side}Arm"] = _turn(0, rng.uniform(-70, 20)) @ _turn(2, -sign * rng.uniform(-60, 85))
-        local[f"{side}ForeArm"] = _turn(1, -sign * rng.uniform(0, 120))
-        local[f"{side}UpLeg"] = _turn(2, sign * rng.uniform(-2, 14)) @ _turn(0, rng.uniform(-15, 5))
-        local[f"{side}Leg"] = _turn(0, rng.uniform(0, 20))
-    return local
-
-
-def _crouch(rng: np.random.Generator, phase: float) -> _Local:
-    local, bend = _stand(rng, phase), rng.uniform(40, 100)
-    for side, sign in (("Left", 1), ("Right", -1)):
-        local[f"{side}UpLeg"] = _turn(2, sign * rng.uniform(0, 20)) @ _turn(0, -bend)
-        local[f"{side}Leg"] = _turn(0, bend * rng.uniform(0.9, 1.2))
-    local["Spine"] = _turn(0, 0.4 * bend)
-    return local
-
-
-_MOTIONS: tuple[Callable[[np.random.Generator, float], _Local], ...] = (_walk, _stand, _crouch)
-
-
-def _rotations(pose: int) -> F32:
-    """``(22, 3, 3)`` global rotations of pose ``clip * POSES_PER_CLIP + frame``."""
-    clip, frame = divmod(pose, POSES_PER_CLIP)
-    rng = np.random.default_rng((clip, frame))
-    local = _MOTIONS[clip % len(_MOTIONS)](rng, 2 * math.pi * frame / POSES_PER_CLIP)
-    local["Neck"] = _turn(1, rng.uniform(-35, 35)) @ _turn(0, rng.uniform(-15, 20))
-    out = np.zeros((len(BONES), 3, 3))
-    for k, (name, parent) in enumerate(zip(BONES, PARENTS, strict=True)):
-        above = np.eye(3) if parent < 0 else out[parent]
-        out[k] = above @ local.get(name, np.eye(3))
-    return out.astype(np.float32)
 
 
 def _still(index: int) -> U8:

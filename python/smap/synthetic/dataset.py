@@ -15,8 +15,8 @@ from tqdm import tqdm
 from ..errors import DatasetError
 from ..sample import Sample
 from .assets import Assets
+from .config import SceneConfig
 from .render import render_scene
-from .scene import SceneConfig
 
 SETTINGS = "scenes.txt"  # not .json: readers take those for records
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..sample import HIDDEN, VISIBLE, Sample
 from .assets import U8, Assets
+from .config import SceneConfig
 from .render import render_scene
-from .scene import SceneConfig
 
 _LEFT, _RIGHT, _MIDDLE = (255, 140, 25), (45, 155, 255), (120, 225, 95)
 _OCCLUDED = (215, 30, 40)

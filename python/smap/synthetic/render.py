@@ -17,10 +17,11 @@ from ..skeleton import SMAP15
 from .assets import F32, Assets, Mesh
 from .background import background, cast_shadows
 from .body import joints_of, pose_bones, skin
+from .config import SceneConfig
 from .degrade import degrade
 from .light import scene_light
 from .objects import BOX_TRIANGLES, BOX_UV, BOX_VERTICES, CARD_TRIANGLES, CARD_VERTICES
-from .scene import Object, Placed, Scene, SceneConfig, sample_scene, yaw_matrix
+from .scene import Object, Placed, Scene, sample_scene, yaw_matrix
 from .wardrobe import Dress
 
 _NEAR = 0.1  # metres: triangles that reach nearer are not drawn

@@ -12,92 +12,13 @@ from numpy.typing import NDArray
 from ..camera import Camera
 from ..errors import DatasetError
 from ..ops.shade import REGIONS
-from .assets import F32, Assets, Split
+from .assets import F32, Assets
 from .body import joints_of, pose_bones, stretches
+from .config import SceneConfig
 from .wardrobe import Dress, dress
 
 World = NDArray[np.float64]
 Box = tuple[int, int, int, int]
-
-
-@dataclass(frozen=True)
-class SceneConfig:
-    """What scenes look like. Lengths in metres, angles in degrees; pairs are (least, most); shares are probabilities.
-
-    Args:
-        width, height: of the full picture, pixels.
-        split: which people, motion clips and backgrounds to use; None for all.
-        people: number of people placed.
-        empty_share: pictures without people.
-        depth: of the root in the camera frame.
-        fov: field of view along the longer side of the picture.
-        camera_height: above the ground.
-        max_roll: camera roll.
-        pair_share: people placed ``pair_distance`` from another one, half of them turned to each other.
-        child_share, child_scale: children's share and their size relative to the adult avatar.
-        build_sd: standard deviation of adults' uniform scale.
-        lift_share: people who do not stand on the ground.
-        clutter_share: pictures with objects in front of people.
-        letterbox_share: full pictures that hold a picture of another shape between grey bars, as ``Letterbox`` lays it
-            out: portraits, squares, 4:3 to 16:9.
-        window: ``(width, height)`` of the part of the full picture that is rendered, or None for all of it. The camera
-            keeps the focal length and gets a shifted centre; ``Sample.extra["full_size"]`` keeps w for Eq. 1.
-        window_focus: share of windows around a person; the others lie anywhere.
-        supersample: samples per pixel along each axis, 1 to 4.
-        degrade: camera effects (blur, noise, JPEG, ...): 0 none, 1 as intended.
-    """
-
-    width: int = 416
-    height: int = 256
-    split: Split | None = "train"
-    people: tuple[int, int] = (1, 8)
-    empty_share: float = 0.06
-    depth: tuple[float, float] = (1.2, 12.0)
-    fov: tuple[float, float] = (35.0, 95.0)
-    camera_height: tuple[float, float] = (0.3, 4.0)
-    max_roll: float = 8.0
-    pair_share: float = 0.35
-    pair_distance: tuple[float, float] = (0.35, 0.7)
-    child_share: float = 0.15
-    child_scale: tuple[float, float] = (0.55, 0.8)
-    build_sd: float = 0.04
-    lift_share: float = 0.03
-    clutter_share: float = 0.35
-    letterbox_share: float = 0.0
-    window: tuple[int, int] | None = None
-    window_focus: float = 0.72
-    supersample: int = 2
-    degrade: float = 1.0
-
-    def __post_init__(self) -> None:
-        for name in ("width", "height"):
-            if getattr(self, name) < 16:
-                raise ValueError(f"{name} must be at least 16, got {getattr(self, name)}")
-        for name in ("people", "depth", "fov", "camera_height", "pair_distance", "child_scale"):
-            low, high = getattr(self, name)
-            if not 0 < low <= high:
-                raise ValueError(f"{name} must be (least, most), both positive, got {(low, high)}")
-        if self.fov[1] >= 170:
-            raise ValueError(f"fov must stay below 170 degrees, got {self.fov}")
-        for name in (
-            "empty_share",
-            "pair_share",
-            "child_share",
-            "lift_share",
-            "clutter_share",
-            "letterbox_share",
-            "window_focus",
-        ):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
-        if self.window is not None:
-            w, h = self.window
-            if not (16 <= w <= self.width and 16 <= h <= self.height):
-                raise ValueError(f"window must fit into {self.width} x {self.height} pixels, got {self.window}")
-        if not 1 <= self.supersample <= 4:
-            raise ValueError(f"supersample must be 1 to 4, got {self.supersample}")
-        if self.split not in (None, "train", "val"):
-            raise ValueError(f"split must be 'train', 'val' or None, got {self.split!r}")
 
 
 @dataclass(frozen=True)
@@ -364,15 +285,20 @@ def _place_objects(
         if base[1] > -0.9:
             continue
         size = np.array([rng.uniform(0.25, 1.3), rng.uniform(0.2, 1.3), rng.uniform(0.25, 0.9)])
+        bottom = rng.uniform(0, 1.0) if rng.random() < 0.15 else 0.0
+        table = rng.random() < 0.25
+        if table:  # a top at table height, with or without a cloth
+            size = np.array([rng.uniform(0.8, 2.0), rng.uniform(0.04, 0.4), rng.uniform(0.5, 1.1)])
+            bottom = 0.75 - size[1]
         material = np.zeros((REGIONS, 3, 4), np.float32)
         material[:, [0, 1, 2], [0, 1, 2]] = rng.uniform(0.6, 1.2) * (1 + rng.normal(0, 0.08, 3))
         objects.append(
             Object(
-                "box" if rng.random() < 0.45 else "card",
+                "box" if table or rng.random() < 0.3 else "card",
                 int(rng.choice(cutouts)),
                 size,
                 rng.uniform(-0.8, 0.8),
-                np.array([base[0], rng.uniform(0, 1.0) if rng.random() < 0.15 else 0.0, base[1]]),
+                np.array([base[0], bottom, base[1]]),
                 material,
             )
         )

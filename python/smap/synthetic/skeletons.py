@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from ..skeleton import SMAP15
 from .assets import Assets
 from .body import joints_of, pose_bones, stretches
-from .scene import SceneConfig, body_scales
+from .config import SceneConfig
+from .scene import body_scales
 
 
 def random_skeletons(pack: Assets, config: SceneConfig, count: int, rng: np.random.Generator) -> NDArray[np.float32]:
