@@ -1,0 +1,62 @@
+"""One problem for every op, as tensors on the CPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from smap import SMAP15
+from smap.decode import limb_tables
+
+HEIGHT, WIDTH, PEAKS = 64, 104, 40
+
+
+def people(batch: int, count: int, seed: int) -> list[Tensor]:
+    """Arguments of ``make_targets`` without size and dtype: bodies of random shape and place, some joints unseen."""
+    random = torch.Generator().manual_seed(seed)
+    middle = torch.rand(batch, count, 1, 2, generator=random) * torch.tensor([WIDTH, HEIGHT])
+    joints = middle + 6 * torch.randn(batch, count, 15, 2, generator=random)
+    depths = (
+        1 + 8 * torch.rand(batch, count, 1, generator=random) + 0.3 * torch.randn(batch, count, 15, generator=random)
+    )
+    visibility = torch.randint(0, 3, (batch, count, 15), generator=random, dtype=torch.uint8)
+    scales = torch.tensor([[2.6, 3.0], [1.5, 1.25]])
+    return [joints, depths, visibility, torch.full((batch,), 0.9), torch.tensor(SMAP15.limbs), scales]
+
+
+def problems(seed: int, dtype: torch.dtype = torch.float32, batch: int = 3, count: int = 12) -> dict[str, list[Any]]:
+    """Op name -> arguments; each takes what the one before gave for the maps of random people under noise."""
+    ops = torch.ops.smap
+    crowd = people(batch, count, seed)
+    heatmaps, pafs, limb_depths, root_depth, _ = ops.make_targets(*crowd, HEIGHT, WIDTH, torch.float32)
+    random = torch.Generator().manual_seed(seed)
+    noisy = [t + 0.05 * torch.randn(t.shape, generator=random) for t in (heatmaps[:, 0], pafs[:, 0])]
+    root_depth = torch.where(root_depth == 0, 2 + torch.rand(root_depth.shape, generator=random), root_depth)
+    maps = [t.to(dtype) for t in (*noisy, limb_depths[:, 0].nan_to_num(), root_depth)]
+    xy, score, found = ops.find_peaks(maps[0], 0.1, 1.0, PEAKS, False)
+    limbs, lengths = limb_tables(SMAP15, torch.device("cpu"))
+    rules = [1.0, 0.05, 0.6, False]
+    association = [*maps[1:], xy, score, found, limbs, lengths, "depth-aware", 30, 2, True, 1.2, *rules]
+    table, _, _ = ops.associate(*association)
+    cameras = torch.rand(batch, 4, generator=random) * 100 + 300
+    return {
+        "make_targets": [*crowd, HEIGHT, WIDTH, dtype],
+        "find_peaks": [maps[0], 0.1, 1.0, PEAKS, False],
+        "score_limbs": [maps[1], xy, found, limbs, *rules],
+        "associate": association,
+        "read_limb_depths": [maps[2], xy, table, torch.tensor(SMAP15.limbs), 4, 10, True],
+        "back_project": [xy.flatten(1, 2), score.flatten(1) + 1, cameras],
+    }
+
+
+def tensors(value: Any) -> list[Tensor]:
+    return [value] if isinstance(value, Tensor) else list(value)
+
+
+def on_gpu(args: list[Any]) -> list[Any]:
+    return [a.cuda() if isinstance(a, Tensor) else a for a in args]
+
+
+NAMES = list(problems(0, batch=1, count=1))
