@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     import torch
 
+    from ..estimator import recommended_decode
     from ..network import load_network, save_refiner
     from ..synthetic import BuiltinPack, Pack
     from ..train.refiner import RefinerTraining, train_refiner, validate_refiner
@@ -42,7 +43,8 @@ def run(args: argparse.Namespace) -> int:
     config = RefinerTraining(bodies=args.bodies, pictures=args.pictures, seed=args.seed)
     config = replace(config, schedule=replace(config.schedule, steps=args.steps))
     if network is not None:
-        config = replace(config, corruption=replace(config.corruption, input_size=network.config.input_size))
+        corruption = replace(config.corruption, input_size=network.config.input_size)
+        config = replace(config, corruption=corruption, decode=recommended_decode(args.weights))
     refiner = train_refiner(pack, network, config, progress=not args.quiet)
     figures = validate_refiner(refiner, pack, network, config, args.validation)
     notes = {name: f"{value:.1f}" for name, value in figures.items()}

@@ -40,6 +40,7 @@ class RefinerTraining:
         bodies: captured poses on random builds that are drawn before the first step.
         pictures: rendered for the network's own predictions; 0 or no network: corrupted poses only.
         network_share: of those predictions in a batch.
+        decode: of the network's maps.
         corruption: of the others.
         hidden: widths of the layers.
         ema: decay of the averaged weights.
@@ -51,6 +52,7 @@ class RefinerTraining:
     bodies: int = 40_000
     pictures: int = 1500
     network_share: float = 0.3
+    decode: DecodeConfig = DecodeConfig()  # noqa: RUF009 - frozen
     corruption: Corruption = field(default_factory=Corruption)
     hidden: tuple[int, ...] = (160, 256, 256, 128)
     ema: float = 0.995
@@ -80,7 +82,9 @@ def train_refiner(
     predicted = None
     if network is not None and config.pictures:
         predicted = predictions(
-            network, (render_scene(pack, scenes, int(rng.integers(2**62))) for _ in range(config.pictures))
+            network,
+            (render_scene(pack, scenes, int(rng.integers(2**62))) for _ in range(config.pictures)),
+            config.decode,
         )
         predicted = predicted if len(predicted.found) else None
     refiner = RefineNet(RefinerConfig(hidden=config.hidden))
@@ -212,6 +216,6 @@ def validate_refiner(
     figures = {f"corrupted {k}": v for k, v in evaluate_refiner(refiner, found, width).items()}
     if network is not None and pictures:
         rendered = (render_scene(pack, scenes, int(rng.integers(2**62))) for _ in range(pictures))
-        predicted = predictions(network, rendered)
+        predicted = predictions(network, rendered, config.decode)
         figures |= {f"predicted {k}": v for k, v in evaluate_refiner(refiner, predicted, width).items()}
     return figures
