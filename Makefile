@@ -1,7 +1,7 @@
 # On a fresh machine: `make demo` (picture in, JSON and overlays out) and `make test`. Needs Python >= 3.11, a C++20
 # compiler and, for the CUDA ops, nvcc; everything else goes into $(VENV).
 #   PYTHON=python3.12        another interpreter
-#   TORCH_INDEX=URL          another source of torch, e.g. https://download.pytorch.org/whl/cpu for the small CPU wheel
+#   TORCH_INDEX=URL          another source of torch, such as its index of CPU-only wheels
 #   SMAP_CUDA=ON|OFF|AUTO    CUDA ops, see below
 
 PYTHON ?= python3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..camera import Camera
@@ -31,14 +32,14 @@ def add_estimator_arguments(parser: argparse.ArgumentParser) -> None:
 
 def make_estimator(args: argparse.Namespace) -> Estimator:
     """Raises what ``Estimator`` does: FileNotFoundError, WeightsError, ValueError."""
-    from ..decode import DecodeConfig
-    from ..estimator import Estimator
+    from ..estimator import Estimator, recommended_decode, resolve_weights
 
+    decode = recommended_decode(resolve_weights(args.weights))
     return Estimator(
         args.weights,
         refiner=None if args.refiner == "none" else args.refiner,
         device=args.device,
-        decode=DecodeConfig(association=args.association) if args.association else None,
+        decode=replace(decode, association=args.association) if args.association else decode,
         input_size=args.input_size,
     )
 
