@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from smap import SMAP15, DecodeConfig, Estimator, Maps, decode
+from smap.decode import ASSOCIATIONS
 from smap.graph import Runner
 from smap.network import Hourglass, NetworkConfig, save_network
 from smap.ops import make_targets
@@ -64,7 +65,7 @@ def replays(benchmark, work: Callable[[], object], repeat: int = 50) -> float:
 
 
 @pytest.mark.parametrize(("batch", "bar"), [(1, 50), (16, 150)])
-@pytest.mark.parametrize("association", ["depth-aware", "paf"])
+@pytest.mark.parametrize("association", ASSOCIATIONS)
 @pytest.mark.benchmark(group="gpu: decode, 20 people")
 def test_decode(benchmark, batch: int, bar: int, association: str) -> None:
     made = make_targets(*people(batch, 20), SIZE)

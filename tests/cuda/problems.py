@@ -26,8 +26,31 @@ def people(batch: int, count: int, seed: int) -> list[Tensor]:
     return [joints, depths, visibility, torch.full((batch,), 0.9), torch.tensor(SMAP15.limbs), scales]
 
 
-def problems(seed: int, dtype: torch.dtype = torch.float32, batch: int = 3, count: int = 12) -> dict[str, list[Any]]:
-    """Op name -> arguments; each takes what the one before gave for the maps of random people under noise."""
+def association(given: dict[str, Tensor], **settings: Any) -> list[Any]:
+    """Arguments of ``associate`` in the op's order: tensors, and settings other than these."""
+    values = {
+        "mode": "depth-aware",
+        "max_people": 30,
+        "min_joints": 2,
+        "half_bodies": True,
+        "ordinal_prior": True,
+        "length_slack": 1.2,
+        "scale": 1.0,
+        "sample_threshold": 0.05,
+        "counted_share": 0.6,
+        "official": False,
+    }
+    values |= given | settings
+    return [values[argument.name] for argument in torch.ops.smap.associate.default._schema.arguments]
+
+
+def problems(
+    seed: int, dtype: torch.dtype = torch.float32, batch: int = 3, count: int = 12, **settings: Any
+) -> dict[str, list[Any]]:
+    """Op name -> arguments; each takes what the one before gave for the maps of random people under noise.
+
+    ``settings`` are those of ``associate``.
+    """
     ops = torch.ops.smap
     crowd = people(batch, count, seed)
     heatmaps, pafs, limb_depths, root_depth, _ = ops.make_targets(*crowd, HEIGHT, WIDTH, torch.float32)
@@ -37,15 +60,16 @@ def problems(seed: int, dtype: torch.dtype = torch.float32, batch: int = 3, coun
     maps = [t.to(dtype) for t in (*noisy, limb_depths[:, 0].nan_to_num(), root_depth)]
     xy, score, found = ops.find_peaks(maps[0], 0.1, 1.0, PEAKS, False)
     limbs, lengths = limb_tables(SMAP15, torch.device("cpu"))
-    rules = [1.0, 0.05, 0.6, False]
-    association = [*maps[1:], xy, score, found, limbs, lengths, "depth-aware", 30, 2, True, 1.2, *rules]
-    table, _, _ = ops.associate(*association)
+    given = dict(zip(("pafs", "limb_depths", "root_depth"), maps[1:], strict=True))
+    given |= {"xy": xy, "score": score, "count": found, "limbs": limbs, "lengths": lengths}
+    solve = association(given, **settings)
+    table, _, _ = ops.associate(*solve)
     cameras = torch.rand(batch, 4, generator=random) * 100 + 300
     return {
         "make_targets": [*crowd, HEIGHT, WIDTH, dtype],
         "find_peaks": [maps[0], 0.1, 1.0, PEAKS, False],
-        "score_limbs": [maps[1], xy, found, limbs, *rules],
-        "associate": association,
+        "score_limbs": [maps[1], xy, found, limbs, 1.0, 0.05, 0.6, False],
+        "associate": solve,
         "read_limb_depths": [maps[2], xy, table, torch.tensor(SMAP15.limbs), 4, 10, True],
         "back_project": [xy.flatten(1, 2), score.flatten(1) + 1, cameras],
     }

@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from smap.decode import ASSOCIATIONS
+
 from .problems import NAMES, on_gpu, problems, tensors
 
 pytestmark = pytest.mark.cuda
@@ -48,14 +50,14 @@ def test_peaks_of_noise(capacity: int, official: bool, levels: int) -> None:
             assert_equal(run("find_peaks", [transposed, *args]), expected)
 
 
-@pytest.mark.parametrize("mode", ["depth-aware", "paf"])
+@pytest.mark.parametrize("mode", ASSOCIATIONS)
 @pytest.mark.parametrize("official", [False, True])
 @pytest.mark.parametrize("max_people", [3, 40, 400])  # 400: more than shared memory holds
 def test_associations(mode: str, official: bool, max_people: int) -> None:
     for seed in range(8):
-        args = problems(seed, count=4 * seed + 1)["associate"]
-        args[8:12] = [mode, max_people, 1 + seed % 3, seed % 2 == 0]
-        args[-1] = official
+        rules = {"min_joints": 1 + seed % 3, "half_bodies": seed % 2 == 0, "ordinal_prior": seed % 3 > 0}
+        settings = {"mode": mode, "official": official, "max_people": max_people, **rules}
+        args = problems(seed, count=4 * seed + 1, **settings)["associate"]
         assert_equal(run("associate", on_gpu(args)), run("associate", args))
 
 
