@@ -44,6 +44,9 @@ SMAP_TILES(float)
 SMAP_TILES(Float16)
 SMAP_TILES(BFloat16)
 
-}  // namespace smap
+template <>
+void launch<MakeRoots>(const MakeRoots& body, int64_t count, void* stream) {
+  launch_tiles(body, count, body.root_depth.size[1], body.root_depth.size[2], stream);
+}
 
-SMAP_CUDA_LOOP(smap::MakeRoots)
+}  // namespace smap

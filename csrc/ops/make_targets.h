@@ -204,7 +204,23 @@ struct MakeLimbs {
   }
 };
 
-/// Element i of the (B, h, w) grid: normalised depth of the root whose cell is closest, of two the nearer person.
+/// The root whose cell is closest to a pixel, of two the nearer person.
+struct RootChoice {
+  int64_t distance = kRootReach + 1;
+  float z = 0;
+
+  SMAP_HOST_DEVICE void consider(const RootTarget& t, int64_t x, int64_t y) {
+    if (!t.present) return;
+    const int64_t d = t.distance(x, y);
+    if (d > kRootReach || d > distance || (d == distance && !(t.z < z))) return;
+    distance = d;
+    z = t.z;
+  }
+  SMAP_HOST_DEVICE float depth(float scale) const { return distance <= kRootReach ? z * scale : 0.0f; }
+  SMAP_HOST_DEVICE float weight() const { return distance == 0 ? 1.0f : distance == 1 ? 0.35f : 0.0f; }
+};
+
+/// Element i of the (B, h, w) grid: normalised depth of the root that `RootChoice` finds.
 struct MakeRoots {
   Crowd crowd;
   View<float, 3> root_depth;   // (B, h, w) Z w / f (Eq. 1); out
@@ -213,19 +229,10 @@ struct MakeRoots {
   SMAP_HOST_DEVICE void operator()(int64_t i) const {
     const int64_t w = root_depth.size[2], h = root_depth.size[1];
     const int64_t x = i % w, y = i / w % h, b = i / (w * h);
-    int64_t distance = kRootReach + 1;
-    float z = 0;
-    for (int64_t p = 0; p < crowd.people(); ++p) {
-      const RootTarget t = RootTarget::of(crowd, b, p);
-      if (!t.present) continue;
-      const int64_t d = t.distance(x, y);
-      if (d > kRootReach || d > distance || (d == distance && !(t.z < z))) continue;
-      distance = d;
-      z = t.z;
-    }
-    const bool any = distance <= kRootReach;
-    root_depth(b, y, x) = any ? z * crowd.depth_scale(b) : 0.0f;
-    root_weight(b, y, x) = !any ? 0.0f : distance == 0 ? 1.0f : distance == 1 ? 0.35f : 0.0f;
+    RootChoice choice;
+    for (int64_t p = 0; p < crowd.people(); ++p) choice.consider(RootTarget::of(crowd, b, p), x, y);
+    root_depth(b, y, x) = choice.depth(crowd.depth_scale(b));
+    root_weight(b, y, x) = choice.weight();
   }
 };
 

@@ -121,6 +121,32 @@ class BlockTargets {
     }
   }
 
+  SMAP_DEVICE void run(const MakeRoots& out, int64_t i) {
+    const int64_t h = out.root_depth.size[1], w = out.root_depth.size[2];
+    const Tile tile = Tile::of(i, 1, h, w);
+    const int64_t b = tile.b;
+    auto* const roots = reinterpret_cast<RootTarget*>(table_);
+    static_assert(sizeof(RootTarget) * kTable <= kTableWords * 4, "the table holds them");
+    const int32_t n = list_people([&](int32_t p) {
+      const RootTarget t = RootTarget::of(crowd_, b, p);
+      const auto x = static_cast<float>(t.x), y = static_cast<float>(t.y);
+      return t.present && tile.near(x, y, x, y, static_cast<float>(kRootReach));
+    });
+    block_.each(n < kTable ? n : kTable, [&](int32_t k) { roots[k] = RootTarget::of(crowd_, b, list_[k]); });
+    each_quad(tile, h, w, [&](int32_t x, int32_t y) {
+      float depth[4], weight[4];
+      for (int32_t q = 0; q < 4; ++q) {
+        RootChoice choice;
+        for (int32_t k = 0; k < n; ++k)
+          choice.consider(k < kTable ? roots[k] : RootTarget::of(crowd_, b, list_[k]), x + q, y);
+        depth[q] = choice.depth(crowd_.depth_scale(b));
+        weight[q] = choice.weight();
+      }
+      store(&out.root_depth(b, y, 0), x, w, depth);
+      store(&out.root_weight(b, y, 0), x, w, weight);
+    });
+  }
+
  private:
   static constexpr int32_t kTable = 16;  // people whose share is computed once; it is computed anew for any beyond
   static constexpr int32_t kTableWords = kTable * (Tile::kWidth + Tile::kHeight);

@@ -51,6 +51,17 @@ void compare(const smap::Crowd& crowd, int64_t h, int64_t w, Order order) {
   CHECK(same_bits(tiled_depth, depth));
 }
 
+void compare_roots(const smap::Crowd& crowd, int64_t h, int64_t w, Order order) {
+  const int64_t batch = crowd.joints.size[0];
+  Array<float, 3> depth({batch, h, w}, 77), weight({batch, h, w}, 77);
+  Array<float, 3> tiled_depth({batch, h, w}, 77), tiled_weight({batch, h, w}, 77);
+  const smap::MakeRoots roots{crowd, depth.view(), weight.view()};
+  for (int64_t i = 0; i < batch * h * w; ++i) roots(i);
+  run_tiles(crowd, smap::MakeRoots{crowd, tiled_depth.view(), tiled_weight.view()}, 1, h, w, order);
+  CHECK(same_bits(tiled_depth, depth));
+  CHECK(same_bits(tiled_weight, weight));
+}
+
 void random_crowd(uint32_t seed) {
   Random random(seed);
   const int64_t batch = integer(random, 1, 2), joints = 3, scales = integer(random, 1, 2);
@@ -70,6 +81,7 @@ void random_crowd(uint32_t seed) {
   for (float& size : sizes.data) size = number(random, 0.6f, 4);
   const smap::Crowd crowd{xy.read(), z.read(), visibility.read(), depth_scale.read(), limbs.read(), sizes.read()};
   const Order order = static_cast<Order>(integer(random, 0, 2));
+  compare_roots(crowd, h, w, order);
   compare<float>(crowd, h, w, order);
   if (seed % 2) {
     compare<smap::Float16>(crowd, h, w, order);
