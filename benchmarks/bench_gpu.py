@@ -58,7 +58,7 @@ def replays(benchmark, work: Callable[[], object], repeat: int = 50) -> float:
         times.append(start.elapsed_time(end) / 1000 / repeat)
 
     benchmark.pedantic(measure, rounds=30, warmup_rounds=3)
-    seconds = float(np.median(times[3:]))
+    seconds = float(np.median(times[3:] or times))  # the first three are the warm-up
     benchmark.extra_info.update(device=torch.cuda.get_device_name(), microseconds=seconds * 1e6)
     print(f"\n{benchmark.name}: {seconds * 1e6:.1f} us per replay")
     return seconds
