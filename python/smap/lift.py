@@ -12,7 +12,7 @@ from torch import Tensor
 from .camera import Camera
 from .letterbox import Letterbox
 from .maps import Maps
-from .ops import back_project, read_limb_depths
+from .ops import back_project, place_joints, read_limb_depths
 from .people import People
 from .skeleton import Skeleton
 
@@ -122,22 +122,10 @@ def lift_tensors(
         child_alone: see ``read_limb_depths``; the release has False.
     """
     tree = tree_of(skeleton, limb_depths.device)
-    found = people >= 0
-    index = people.clamp(min=0).transpose(1, 2)  # (B, J, P)
-    map_xy = peak_xy.gather(2, index[..., None].expand(-1, -1, -1, 2)).transpose(1, 2)
-    scores = torch.where(found, peak_score.gather(2, index).transpose(1, 2), 0.0)
-
     relative = read_limb_depths(limb_depths, peak_xy, people, tree.limbs, stride, child_alone=child_alone)
-    # An explicit sum, not a matrix product: the same on every device whatever its matrix units round to.
-    relative = (relative[:, :, None] * tree.paths).sum(-1)
-    # Without a visible root, the depth read from the maps is that of the joint the person hangs on.
-    anchor = tree.order[found[:, :, tree.order].int().argmax(-1, keepdim=True)]
-    relative = relative - relative.gather(-1, anchor)
-    depth = (root_depths.float() * views.frames[:, 3:])[..., None] + relative
-    depth = torch.where(found, depth, torch.nan)
-
-    image_xy = (map_xy - views.frames[:, None, None, 1:3]) / views.frames[:, None, None, :1]
-    joints_2d = torch.where(found[..., None], image_xy, torch.nan)
+    joints_2d, depth, scores = place_joints(
+        relative, peak_xy, peak_score, people, root_depths, views.frames, tree.paths, tree.order
+    )
     points = back_project(joints_2d.flatten(1, 2), depth.flatten(1, 2), views.cameras)
     return Lifted(points.unflatten(1, people.shape[1:]), joints_2d, scores)
 

@@ -5,6 +5,7 @@ from .associate import associate
 from .back_project import back_project
 from .find_peaks import find_peaks
 from .make_targets import Targets, make_targets
+from .place_joints import place_joints
 from .rasterize import rasterize
 from .read_limb_depths import read_limb_depths
 from .score_limbs import score_limbs
@@ -17,6 +18,7 @@ __all__ = [
     "back_project",
     "find_peaks",
     "make_targets",
+    "place_joints",
     "rasterize",
     "read_limb_depths",
     "score_limbs",

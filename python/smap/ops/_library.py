@@ -40,5 +40,5 @@ HAS_CUDA = _load()
 
 # Their results are chosen, not computed: no gradient, and none of the detour through Python that saying so there costs.
 _IMPLEMENTATIONS = torch.library.Library("smap", "IMPL")
-for _name in ("find_peaks", "score_limbs", "associate", "read_limb_depths"):
+for _name in ("find_peaks", "score_limbs", "associate", "read_limb_depths", "place_joints"):
     _IMPLEMENTATIONS.impl(_name, torch.library.fallthrough_kernel, "Autograd")

@@ -1,0 +1,64 @@
+// Where each joint of each person is: image position and depth (paper Sec. 3.3), ready for back-projection.
+#pragma once
+
+#include "core/half.h"
+#include "core/view.h"
+
+namespace smap {
+
+/// Joint i of the flattened (image, person, joint) grid.
+struct PlaceJoints {
+  View<const float, 3> limb_values;  // (B, P, L) metres, child - parent; 0 where unknown
+  View<const float, 4> xy;           // (B, J, K, 2) map pixels
+  View<const float, 3> score;        // (B, J, K)
+  View<const int64_t, 3> people;     // (B, P, J) peak index, -1 none
+  View<const float, 2> root_depths;  // (B, P) normalised depth (Eq. 1) of the joint the person hangs on
+  View<const float, 2> frames;   // (B, 4) scale, offset x, y with map = image * scale + offset; metres per depth unit
+  View<const float, 2> paths;    // (J, L) 1 where the limb lies between the root and the joint
+  View<const int64_t, 1> order;  // (J) joints from the root outwards
+  View<float, 4> image_xy;       // (B, P, J, 2) image pixels, NaN where not found; out
+  View<float, 3> depth;          // (B, P, J) metres, NaN where not found; out
+  View<float, 3> scores;         // (B, P, J) 0 where not found; out
+
+  SMAP_HOST_DEVICE void operator()(int64_t i) const {
+    const int64_t joints = people.size[2], j = i % joints;
+    const int64_t p = i / joints % people.size[1], b = i / joints / people.size[1];
+    const int64_t k = peak(b, p, j);
+    if (k < 0) {
+      const float nan = bits_to_float(0x7fc00000u);
+      image_xy(b, p, j, 0) = image_xy(b, p, j, 1) = depth(b, p, j) = nan;
+      scores(b, p, j) = 0;
+      return;
+    }
+    image_xy(b, p, j, 0) = (xy(b, j, k, 0) - frames(b, 1)) / frames(b, 0);
+    image_xy(b, p, j, 1) = (xy(b, j, k, 1) - frames(b, 2)) / frames(b, 0);
+    // Without a visible root, the depth read from the maps is that of the joint the person hangs on.
+    const float relative = from_root(b, p, j) - from_root(b, p, anchor(b, p, j));
+    depth(b, p, j) = root_depths(b, p) * frames(b, 3) + relative;
+    scores(b, p, j) = score(b, j, k);
+  }
+
+ private:
+  /// What names no peak counts as none: a kernel cannot complain.
+  SMAP_HOST_DEVICE int64_t peak(int64_t b, int64_t p, int64_t j) const {
+    const int64_t k = people(b, p, j);
+    return k >= 0 && k < score.size[2] ? k : -1;
+  }
+
+  /// The person's first found joint from the root outwards; `found` is one that was.
+  SMAP_HOST_DEVICE int64_t anchor(int64_t b, int64_t p, int64_t found) const {
+    for (int64_t n = 0; n < order.size[0]; ++n) {
+      const int64_t j = order(n);
+      if (j >= 0 && j < people.size[2] && peak(b, p, j) >= 0) return j;
+    }
+    return found;
+  }
+
+  SMAP_HOST_DEVICE float from_root(int64_t b, int64_t p, int64_t j) const {
+    float sum = 0;
+    for (int64_t l = 0; l < limb_values.size[2]; ++l) sum += limb_values(b, p, l) * paths(j, l);
+    return sum;
+  }
+};
+
+}  // namespace smap

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smap import SMAP15
+from smap.lift import tree_of
+from smap.ops.place_joints import place_joints, reference
+
+from .check import check_op, move
+
+
+def random_inputs(batch: int = 2, people: int = 5, seed: int = 0) -> tuple[Any, ...]:
+    g = torch.Generator().manual_seed(seed * 10000 + batch * 100 + people)
+    tree = tree_of(SMAP15, torch.device("cpu"))
+    table = torch.randint(-3, 6, (batch, people, 15), generator=g)
+    table[:, ::3, SMAP15.root] = -1  # half bodies
+    return (
+        torch.randn(batch, people, 14, generator=g),
+        200 * torch.rand(batch, 15, 6, 2, generator=g),
+        torch.rand(batch, 15, 6, generator=g),
+        table,
+        1 + 5 * torch.rand(batch, people, generator=g),
+        torch.tensor([0.25, -0.375, 7.0, 1.5]).repeat(batch, 1),
+        tree.paths,
+        tree.order,
+    )
+
+
+@pytest.mark.parametrize(("batch", "people"), [(2, 5), (1, 0), (0, 3), (3, 1)])
+def test_equals_reference(batch: int, people: int, device: torch.device) -> None:
+    args = [*random_inputs(batch, people)]
+    for expected, actual in zip(reference(*args), place_joints(*move(args, device)), strict=True):
+        torch.testing.assert_close(actual.cpu(), expected, equal_nan=True)
+    args[3] = args[3].clamp(min=0)  # everybody whole: opcheck takes NaN for a difference
+    check_op(torch.ops.smap.place_joints.default, place_joints, reference, args, device)
+
+
+@given(st.integers(0, 1000))
+def test_the_first_found_joint_has_the_depth_that_was_read(seed: int) -> None:
+    args = random_inputs(1, 4, seed)
+    people, root_depths, frames, order = args[3], args[4], args[5], args[7].tolist()
+    _, depth, _ = place_joints(*args)
+    for p in range(4):
+        found = [j for j in order if 0 <= people[0, p, j] < 6]
+        if found:
+            torch.testing.assert_close(depth[0, p, found[0]], root_depths[0, p] * frames[0, 3])
+
+
+def test_gradients_do_not_change_the_values() -> None:
+    plain = random_inputs()
+    args = [a.clone().requires_grad_() if i in (0, 1, 2, 4) else a for i, a in enumerate(plain)]
+    differentiable = place_joints(*args)
+    for expected, actual in zip(place_joints(*plain), differentiable, strict=True):
+        torch.testing.assert_close(actual.detach(), expected, equal_nan=True)
+    sum(t.nan_to_num().sum() for t in differentiable).backward()
+    assert all(args[i].grad is not None and args[i].grad.abs().sum() > 0 for i in (0, 1, 2, 4))
+
+
+@given(st.integers(0, 1000))
+def test_not_found_is_nan_and_nothing_else_is(seed: int) -> None:
+    args = random_inputs(2, 3, seed)
+    xy, depth, scores = place_joints(*args)
+    found = (args[3] >= 0) & (args[3] < 6)
+    assert torch.equal(depth.isfinite(), found)
+    assert torch.equal(xy.isfinite().all(-1), found)
+    assert (scores[~found] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (3, torch.zeros(2, 5, 14).long(), r"people must have shape \(2, 5, 15\), got \(2, 5, 14\)"),
+        (5, torch.zeros(2, 3), r"frames must have shape \(2, 4\), got \(2, 3\)"),
+        (4, torch.zeros(2, 5).double(), "root_depths must be float32, got float64"),
+    ],
+)
+def test_says_what_is_wrong(place: int, value: torch.Tensor, message: str) -> None:
+    args = [*random_inputs()]
+    args[place] = value
+    with pytest.raises(ValueError, match=message):
+        place_joints(*args)
