@@ -1,9 +1,9 @@
-// `Associate` by a block of threads per image: the same people. Every pair of peaks is scored first, side by side; then
-// limbs that do not wait for each other are joined together.
+// `GreedyAssociation` by a block of threads per image: the same people. Every pair of peaks is scored first, side by
+// side; then limbs that do not wait for each other are joined together.
 #pragma once
 
-#include "core/association.h"
 #include "core/block.h"
+#include "core/greedy.h"
 
 namespace smap {
 
@@ -16,7 +16,7 @@ struct ScoredPair {
 struct AssociationMemory {
   int64_t pairs, scratch;
 
-  SMAP_HOST_DEVICE explicit AssociationMemory(const Associate& all) {
+  SMAP_HOST_DEVICE explicit AssociationMemory(const AssociationProblem& all) {
     const int64_t joints = all.count.size[1], capacity = all.xy.size[2], people = all.people.size[1];
     const int64_t limbs = all.limbs.size[0], wishes = capacity > people ? capacity : people;
     pairs = 2 * limbs * capacity * capacity;
@@ -29,14 +29,14 @@ struct AssociationMemory {
 
 /// The pairs of an image, (L, K, K). Only those of peaks that are there are written and read.
 struct ScorePairs {
-  const Associate& all;
+  const AssociationProblem& all;
   ScoredPair* pairs;
 
   /// Every `step`th pair of limb l of image b, from `first`.
   SMAP_DEVICE void operator()(int64_t b, int64_t l, int32_t first, int32_t step) const {
     const int64_t joints = all.count.size[1], parent = all.limbs(l, 0), child = all.limbs(l, 1);
     if (parent < 0 || child < 0 || parent >= joints || child >= joints) return;
-    detail::ImageAssociation image(all, b);
+    GreedyAssociation image(all, b);
     const auto limb = image.limb(l);
     const auto parents = static_cast<int32_t>(limb.parents), children = static_cast<int32_t>(limb.children);
     for (int32_t i = first; i < parents * children; i += step) {
@@ -51,7 +51,8 @@ struct ScorePairs {
 template <class Block>
 class BlockAssociation {
  public:
-  SMAP_DEVICE BlockAssociation(Block& block, const Associate& all, int64_t b, const ScoredPair* pairs, int32_t* scratch)
+  SMAP_DEVICE BlockAssociation(Block& block, const AssociationProblem& all, int64_t b, const ScoredPair* pairs,
+                               int32_t* scratch)
       : block_(block),
         all_(all),
         image_(all, b),
@@ -102,8 +103,8 @@ class BlockAssociation {
   static constexpr int32_t kNobody = 0x7fffffff;
 
   Block& block_;
-  const Associate& all_;
-  detail::ImageAssociation image_;
+  const AssociationProblem& all_;
+  GreedyAssociation image_;
   int64_t b_;
   const ScoredPair* pairs_;
   int32_t joints_, capacity_, max_people_, limbs_, wishes_;
@@ -150,9 +151,9 @@ class BlockAssociation {
   }
 
   /// Peaks of a joint become people, `unclaimed` ones only those that nobody has. The list stays sorted near to far, of
-  /// equals the earlier first, except in the authors' 2-D baseline; the last leave a full list.
+  /// equals the earlier first, unless the ordinal prior is off; the last leave a full list.
   SMAP_DEVICE void add_people(int32_t joint, bool unclaimed) {
-    const bool sorted = !(all_.options.mode == Association::kPaf && all_.options.limb.official);
+    const bool sorted = all_.options.ordinal_prior;
     const int32_t n = peaks(joint), before = found_;
     block_.each(n, [&](int32_t k) {
       peak_depth_[k] = image_.depth_at(joint, k);
@@ -320,6 +321,16 @@ class BlockAssociation {
     };
     block_.each(found_, [&](int32_t p) { kept_[p] = large_enough(p); });
     const int32_t total = block_.exclusive_sum(kept_, found_);
+    // Without the ordinal prior they are not sorted yet; the authors' 2-D baseline leaves them so.
+    if (!all_.options.ordinal_prior && !(all_.options.mode == Association::kPaf && all_.options.limb.official)) {
+      block_.each(found_, [&](int32_t p) {
+        kept_[p] = 0;
+        for (int32_t q = 0; q < found_; ++q) {
+          const bool nearer = depth_[q] < depth_[p] || (q < p && !(depth_[p] < depth_[q]));
+          kept_[p] += nearer && large_enough(q);
+        }
+      });
+    }
     block_.each(found_ * joints_, [&](int32_t i) {
       const int32_t p = i / joints_, j = i % joints_;
       if (large_enough(p)) all_.people(b_, kept_[p], j) = member(p, j);

@@ -24,6 +24,14 @@
 
 namespace smap {
 
+/// The whole block in one thread of a CPU: what algorithms need of it that have no other CPU version.
+struct OneThread {
+  template <class F>
+  void each(int32_t count, F f) const {
+    for (int32_t i = 0; i < count; ++i) f(i);
+  }
+};
+
 SMAP_DEVICE inline int32_t count_bits(uint32_t bits) {
 #ifdef __CUDA_ARCH__
   return __popc(bits);

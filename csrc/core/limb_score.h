@@ -90,9 +90,8 @@ struct LimbScore {
   /// Component along the limb at sample i, nearest pixel.
   SMAP_HOST_DEVICE float sample(const Segment& s, int i) const {
     const float t = static_cast<float>(i) + (options.official ? 0.0f : 0.5f), n = static_cast<float>(s.samples);
-    // Truncation, as the authors.
-    const int64_t px = pixel_at(s.x + t * s.dx / n + 0.5f, paf.size[2]);
-    const int64_t py = pixel_at(s.y + t * s.dy / n + 0.5f, paf.size[1]);
+    const int64_t px = nearest_pixel(s.x + t * s.dx / n, paf.size[2]),
+                  py = nearest_pixel(s.y + t * s.dy / n, paf.size[1]);
     const int64_t offset = py * paf.stride[1] + px * paf.stride[2];
     const float vx = paf.at(offset) * options.scale, vy = paf.at(offset + paf.stride[0]) * options.scale;
     return s.ux * vx + s.uy * vy;

@@ -52,4 +52,9 @@ SMAP_HOST_DEVICE inline int64_t pixel_at(float place, int64_t size) {
   return place < static_cast<float>(size) ? static_cast<int64_t>(place) : size - 1;
 }
 
+/// The pixel whose centre is nearest: centres are at integers.
+SMAP_HOST_DEVICE inline int64_t nearest_pixel(float place, int64_t size) {
+  return pixel_at(place + 0.5f, size);
+}
+
 }  // namespace smap

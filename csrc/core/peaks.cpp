@@ -5,11 +5,12 @@
 #include <limits>
 #include <sstream>
 #include <stdexcept>
+#include <vector>
 
 namespace smap {
 namespace {
 
-constexpr int kBlock = 64;  // pixels looked at together
+constexpr int64_t kBlock = 64;  // pixels looked at together
 
 /// Bit patterns of a floating-point type as signed integers: positive values order like their bits.
 template <class Int>
@@ -19,55 +20,95 @@ struct Bits {
   Int infinite;  // patterns from here on, sign dropped, are not finite
 };
 
-struct BlockFacts {
-  bool hit, bad;
-};
+#if defined(__GNUC__)
+#define SMAP_INLINE inline __attribute__((always_inline))
+#else
+#define SMAP_INLINE inline
+#endif
 
+/// Sets hits[i] for every block of the row with a value that passes the threshold; true when one is not finite.
 template <class Int>
-inline BlockFacts look(const Int* v, int n, const Bits<Int>& bits) {
-  Int hit = 0, bad = 0;
-  for (int i = 0; i < n; ++i) {
-    hit |= v[i] >= bits.above ? Int(-1) : Int(0);
-    bad |= (v[i] & bits.absolute) >= bits.infinite ? Int(-1) : Int(0);
+SMAP_INLINE bool look_at_row(const Int* row, int64_t width, const Bits<Int>& bits, uint8_t* hits) {
+  Int any_bad = 0;
+  for (int64_t start = 0; start < width; start += kBlock) {
+    Int hit = 0, bad = 0;
+    const int64_t end = width - start < kBlock ? width : start + kBlock;
+    for (int64_t i = start; i < end; ++i) {
+      hit |= row[i] >= bits.above ? Int(-1) : Int(0);
+      bad |= (row[i] & bits.absolute) >= bits.infinite ? Int(-1) : Int(0);
+    }
+    *hits++ = hit != 0;
+    any_bad |= bad;
   }
-  return {hit != 0, bad != 0};
+  return any_bad != 0;
 }
 
 /// mask[i] = v[i] passes the threshold and is not below its four neighbours: all peaks and few others.
 template <class Int>
-inline void candidates(const Int* v, const Int* up, const Int* down, int n, Int above, uint8_t* mask) {
-  for (int i = 0; i < n; ++i) {
+SMAP_INLINE void mark(const Int* v, const Int* up, const Int* down, int64_t n, Int above, uint8_t* mask) {
+  for (int64_t i = 0; i < n; ++i) {
     mask[i] = (v[i] >= above) & (v[i] >= v[i - 1]) & (v[i] >= v[i + 1]) & (v[i] >= up[i]) & (v[i] >= down[i]);
   }
 }
 
+// The two loops that touch every pixel, compiled a second time for CPUs with AVX2, which halves their time.
+template <class Int>
+struct Loops {
+  bool (*look_at_row)(const Int*, int64_t, const Bits<Int>&, uint8_t*);
+  void (*mark)(const Int*, const Int*, const Int*, int64_t, Int, uint8_t*);
+};
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define SMAP_AVX2 __attribute__((target("avx2")))
+template <class Int>
+SMAP_AVX2 bool look_at_row_avx2(const Int* row, int64_t width, const Bits<Int>& bits, uint8_t* hits) {
+  return look_at_row(row, width, bits, hits);
+}
+template <class Int>
+SMAP_AVX2 void mark_avx2(const Int* v, const Int* up, const Int* down, int64_t n, Int above, uint8_t* mask) {
+  mark(v, up, down, n, above, mask);
+}
+template <class Int>
+Loops<Int> loops() {
+  if (__builtin_cpu_supports("avx2")) return {look_at_row_avx2<Int>, mark_avx2<Int>};
+  return {look_at_row<Int>, mark<Int>};
+}
+#else
+template <class Int>
+Loops<Int> loops() {
+  return {look_at_row<Int>, mark<Int>};
+}
+#endif
+
 template <class Int>
 bool scan(const FindPeaks& find, FindPeaks::Channel& channel, const Bits<Int>& bits) {
+  const Loops<Int> loop = loops<Int>();
   const MapView<2>& map = channel.map;
   const int64_t h = map.size[0], w = map.size[1];
   bool bad = false;
+  std::vector<uint8_t> hits(static_cast<size_t>((w + kBlock - 1) / kBlock));
   for (int64_t y = 0; y < h; ++y) {
     const Int* row = static_cast<const Int*>(map.data) + y * map.stride[0];
     const Int* up = y > 0 ? row - map.stride[0] : row;
     const Int* down = y < h - 1 ? row + map.stride[0] : row;
-    for (int64_t x0 = 0; x0 < w; x0 += kBlock) {
-      const int n = static_cast<int>(w - x0 < kBlock ? w - x0 : kBlock);
-      const BlockFacts facts = n == kBlock ? look(row + x0, kBlock, bits) : look(row + x0, n, bits);
-      bad |= facts.bad;
-      if (!facts.hit) continue;
+    bad |= loop.look_at_row(row, w, bits, hits.data());
+    for (int64_t start = 0; start < w; start += kBlock) {
+      if (!hits[static_cast<size_t>(start / kBlock)]) continue;
+      const int64_t n = w - start < kBlock ? w - start : kBlock;
       uint8_t mask[kBlock] = {};
-      const int first = x0 == 0 ? 1 : 0, last = x0 + n == w ? n - 1 : n;  // the ends of a row lack a neighbour
+      const int64_t first = start == 0 ? 1 : 0, last = start + n == w ? n - 1 : n;  // a row's ends lack a neighbour
       if (last > first) {
-        candidates(row + x0 + first, up + x0 + first, down + x0 + first, last - first, bits.above, mask + first);
+        loop.mark(row + start + first, up + start + first, down + start + first, last - first, bits.above,
+                  mask + first);
       }
       if (first) mask[0] = 1;
       if (last < n) mask[n - 1] = 1;
-      for (int word = 0; word < kBlock; word += 8) {
+      for (int64_t word = 0; word < kBlock; word += 8) {
         uint64_t set;
         memcpy(&set, mask + word, sizeof set);
         if (set == 0) continue;
-        for (int i = word; i < word + 8; ++i)
-          if (mask[i]) find.consider(channel, y, x0 + i);
+        for (int64_t i = word; i < word + 8; ++i)
+          if (mask[i]) find.consider(channel, y, start + i);
       }
     }
   }

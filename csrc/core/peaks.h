@@ -34,7 +34,9 @@ struct FindPeaks {
   }
 
   SMAP_HOST_DEVICE void finish(int64_t i, const Channel& c) const {
-    for (int64_t k = c.found; k < c.score.size[0]; ++k) c.xy(k, 0) = c.xy(k, 1) = c.score(k) = 0.0f;
+    const int64_t capacity = c.score.size[0];
+    for (int64_t k = c.found; k < capacity; ++k) c.xy(k, 0) = c.xy(k, 1) = 0.0f;
+    for (int64_t k = c.found; k < capacity; ++k) c.score(k) = 0.0f;
     count(i / count.size[1], i % count.size[1]) = c.found;
   }
 

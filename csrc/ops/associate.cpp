@@ -12,8 +12,8 @@ std::tuple<Tensor, Tensor, Tensor> associate(const Tensor& pafs, const Tensor& l
                                              const Tensor& xy, const Tensor& score, const Tensor& count,
                                              const Tensor& limbs, const Tensor& lengths, std::string mode,
                                              int64_t max_people, int64_t min_joints, bool half_bodies,
-                                             double length_slack, double scale, double sample_threshold,
-                                             double counted_share, bool official) {
+                                             bool ordinal_prior, double length_slack, double scale,
+                                             double sample_threshold, double counted_share, bool official) {
   for (const Tensor* t : {&limb_depths, &root_depth, &xy, &score, &count, &limbs, &lengths})
     check_same_device(*t, "every tensor", pafs);
   check(max_people >= 1, "max_people", "be at least 1", max_people);
@@ -32,12 +32,12 @@ std::tuple<Tensor, Tensor, Tensor> associate(const Tensor& pafs, const Tensor& l
   check(joints >= 1, "xy", "have at least one joint", "none");
   const bool empty_map = (limbs_count > 0 && h * w == 0) || body.root_depth.size[1] * body.root_depth.size[2] == 0;
   check(batch == 0 || !empty_map, "maps", "have at least one pixel", "an empty map");
-  body.options.mode = mode == "paf" ? Association::kPaf : Association::kDepthAware;
-  check(mode == "paf" || mode == "depth-aware", "mode", "be paf or depth-aware", mode);
+  body.options.mode = association_named(mode);
   body.options.limb = {static_cast<float>(scale), static_cast<float>(sample_threshold),
                        static_cast<float>(counted_share), official};
   body.options.length_slack = length_slack;
   body.options.half_bodies = half_bodies;
+  body.options.ordinal_prior = ordinal_prior;
   body.options.min_joints = min_joints;
   Tensor people = empty(pafs, {batch, max_people, joints}, ScalarType::Long);
   Tensor people_count = empty(pafs, {batch}, ScalarType::Long);
@@ -46,7 +46,8 @@ std::tuple<Tensor, Tensor, Tensor> associate(const Tensor& pafs, const Tensor& l
   body.people_count = view<int64_t>(people_count, "people_count", {batch});
   body.root_depths = view<float>(root_depths, "root_depths", {batch, max_people});
 #ifdef SMAP_WITH_CUDA
-  const int64_t words = AssociationMemory(body).words();
+  const int64_t words =
+      body.options.mode == Association::kOptimal ? body.workspace_size() : AssociationMemory(body).words();
   Tensor workspace = empty(pafs, {batch, words}, ScalarType::Int);
   Tensor status = empty(pafs, {batch}, ScalarType::Int);
   body.workspace = view<int32_t>(workspace, "workspace", {batch, words});
@@ -60,8 +61,9 @@ std::tuple<Tensor, Tensor, Tensor> associate(const Tensor& pafs, const Tensor& l
 
 }  // namespace smap
 
-SMAP_REGISTER(associate,
-              "(Tensor pafs, Tensor limb_depths, Tensor root_depth, Tensor xy, Tensor score, Tensor count, "
-              "Tensor limbs, Tensor lengths, str mode, int max_people, int min_joints, bool half_bodies, "
-              "float length_slack, float scale, float sample_threshold, float counted_share, bool official) "
-              "-> (Tensor people, Tensor count, Tensor root_depths)")
+SMAP_REGISTER(
+    associate,
+    "(Tensor pafs, Tensor limb_depths, Tensor root_depth, Tensor xy, Tensor score, Tensor count, "
+    "Tensor limbs, Tensor lengths, str mode, int max_people, int min_joints, bool half_bodies, bool ordinal_prior, "
+    "float length_slack, float scale, float sample_threshold, float counted_share, bool official) "
+    "-> (Tensor people, Tensor count, Tensor root_depths)")

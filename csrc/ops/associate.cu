@@ -1,4 +1,5 @@
 #include "core/association_block.h"
+#include "core/optimal.h"
 #include "ops/associate.h"
 #include "ops/block.cuh"
 #include "ops/loop.cuh"
@@ -32,12 +33,24 @@ __global__ void __launch_bounds__(kThreads, 1) associate_kernel(const Associate 
       .run();
 }
 
+// Scores the pairs it needs by itself: by then it knows the person, and few are in reach.
+__global__ void __launch_bounds__(kThreads, 1) optimal_kernel(const Associate associate) {
+  __shared__ int32_t memory[CudaBlock::kMaxWarps];
+  CudaBlock block(memory);
+  OptimalAssociation(associate, blockIdx.x).run(block);
+}
+
 }  // namespace
 
 // Blocks, not a thread per image (`loop`), which would take milliseconds for what a CPU does in a tenth of one.
 template <>
 void launch<Associate>(const Associate& associate, int64_t count, void* stream) {
   const auto cuda_stream = static_cast<cudaStream_t>(stream);
+  if (associate.options.mode == Association::kOptimal) {
+    optimal_kernel<<<static_cast<unsigned>(count), kThreads, 0, cuda_stream>>>(associate);
+    check_launch("associate: optimal");
+    return;
+  }
   const int64_t limbs = count * associate.limbs.size[0];
   if (limbs > 0) {
     score_pairs_kernel<<<static_cast<unsigned>(limbs * kScoreBlocks), kScoreThreads, 0, cuda_stream>>>(associate);

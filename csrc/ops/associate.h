@@ -1,4 +1,4 @@
 // The body is `Associate` of the core: torch-free programs use it too.
 #pragma once
 
-#include "core/association.h"
+#include "core/associate.h"

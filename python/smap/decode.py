@@ -13,7 +13,7 @@ from .ops.associate import associate
 from .ops.find_peaks import find_peaks
 from .skeleton import Skeleton
 
-ASSOCIATIONS = ("depth-aware", "paf")
+ASSOCIATIONS = ("depth-aware", "optimal", "paf")
 
 
 @dataclass(frozen=True)
@@ -21,17 +21,19 @@ class DecodeConfig:
     """How maps become people. The defaults are this library's; ``DecodeConfig.official()`` is the authors' release.
 
     Args:
-        association: ``"depth-aware"``: the paper's greedy assignment, nearest person first, lengths limited by depth
-            (Sec. 3.2, Eq. 2); ``"paf"``: the 2-D baseline.
+        association: ``"optimal"``: exact assignment over all people with second thoughts (see ``smap.ops.associate``);
+            ``"depth-aware"``: the paper's greedy assignment, nearest person first, lengths limited by depth (Sec. 3.2,
+            Eq. 2); ``"paf"``: the 2-D baseline.
         map_scale: heatmaps and PAFs are multiplied by it before the thresholds below apply.
         peak_threshold: heatmap value that a peak must exceed.
         max_peaks: capacity per joint and image; when there are more, the best by score stay.
         max_people: capacity per image; when there are more, the nearest stay.
         sample_threshold: component along the limb that a PAF sample must exceed to count.
-        counted_share: share of a limb's samples that must count, exclusive.
+        counted_share: share of a limb's samples that must count, exclusive; ``"optimal"`` has its own, one half.
         length_slack: lambda of Eq. 2.
         half_bodies: people without a visible root are kept, rooted at the next joint up the tree (the neck), with the
             value of the root-depth map there.
+        ordinal_prior: nearer people choose first (Sec. 3.2); off only to show what it is worth.
         min_joints: people with fewer joints are dropped.
         authors_rules: what is not a number in the authors' release (zju3dv/SMAP): peaks are strictly above all eight
             neighbours and never on the border, their position is the centroid of a 7x7 window, the first ``max_peaks``
@@ -42,7 +44,7 @@ class DecodeConfig:
         ValueError: a field is out of its range.
     """
 
-    association: str = "depth-aware"
+    association: str = "optimal"
     map_scale: float = 1.0
     peak_threshold: float = 0.1
     max_peaks: int = 127
@@ -51,6 +53,7 @@ class DecodeConfig:
     counted_share: float = 0.8
     length_slack: float = 1.2
     half_bodies: bool = True
+    ordinal_prior: bool = True
     min_joints: int = 2
     authors_rules: bool = False
 
@@ -86,6 +89,7 @@ class DecodeConfig:
             counted_share=0.95,
             length_slack=1.2,
             half_bodies=False,
+            ordinal_prior=association != "paf",
             min_joints=1,
             authors_rules=True,
         )
@@ -159,6 +163,7 @@ def decode(maps: Maps, config: DecodeConfig = DecodeConfig()) -> Detections:
         config.max_people,
         config.min_joints,
         config.half_bodies,
+        config.ordinal_prior,
         config.length_slack,
         config.map_scale,
         config.sample_threshold,

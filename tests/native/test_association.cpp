@@ -7,7 +7,7 @@
 
 #include "arrays.h"
 #include "check.h"
-#include "core/association.h"
+#include "core/associate.h"
 
 using smap::Associate;
 using smap::Association;
@@ -92,7 +92,8 @@ bool solve(uint32_t seed, bool mad) {
   Array<float, 2> root_depths({c.batch, c.max_people}, 77);
 
   Associate associate{};
-  associate.options.mode = integer(random, 0, 1) ? Association::kDepthAware : Association::kPaf;
+  associate.options.mode = static_cast<Association>(integer(random, 0, 2));
+  associate.options.ordinal_prior = integer(random, 0, 3);
   associate.options.limb.official = integer(random, 0, 1);
   associate.options.limb.counted_share = number(random, 0, 0.9f);
   associate.options.half_bodies = integer(random, 0, 1);

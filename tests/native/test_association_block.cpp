@@ -5,6 +5,7 @@
 
 #include "arrays.h"
 #include "check.h"
+#include "core/associate.h"
 #include "core/association_block.h"
 #include "emulated_block.h"
 
@@ -33,8 +34,17 @@ Result solve_in_blocks(const Associate& problem, Order order) {
   const int64_t batch = problem.count.size[0], limbs = problem.limbs.size[0];
   Result result(batch, problem.people.size[1], problem.count.size[1]);
   const Associate associate = result.of(problem);
-  const smap::AssociationMemory memory(associate);
   EmulatedBlock block(order);
+  if (associate.options.mode == Association::kOptimal) {
+    Array<int32_t, 2> workspace({batch, associate.workspace_size()}, 77);
+    Array<int32_t, 1> status({batch});
+    Associate with_memory = associate;
+    with_memory.workspace = workspace.view();
+    with_memory.status = status.view();
+    for (int64_t b = 0; b < batch; ++b) smap::OptimalAssociation(with_memory, b).run(block);
+    return result;
+  }
+  const smap::AssociationMemory memory(associate);
   for (int64_t b = 0; b < batch; ++b) {
     std::vector<smap::ScoredPair> pairs(static_cast<size_t>(memory.pairs / 2), {77, 77});
     std::vector<int32_t> scratch(static_cast<size_t>(memory.scratch), 77);
@@ -81,7 +91,8 @@ int64_t compare(uint32_t seed) {
     lengths.data[static_cast<size_t>(l)] = number(random, 0.05f, 0.6f);
   }
   Associate problem{};
-  problem.options.mode = integer(random, 0, 2) ? Association::kDepthAware : Association::kPaf;
+  problem.options.mode = static_cast<Association>(integer(random, 0, 2));
+  problem.options.ordinal_prior = integer(random, 0, 3);
   problem.options.limb.official = integer(random, 0, 1);
   problem.options.limb.counted_share = number(random, 0, 0.8f);
   problem.options.half_bodies = integer(random, 0, 1);

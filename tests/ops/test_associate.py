@@ -39,24 +39,27 @@ def inputs(
     ]
 
 
-def settings_of(mode: str, official: bool = False, people: int = 8, half_bodies: bool = True, joints: int = 2) -> list:
-    return [mode, people, joints, half_bodies, 1.2, 1.0, 0.05, 0.6, official]
+def settings_of(
+    mode: str, official: bool = False, people: int = 8, half_bodies: bool = True, joints: int = 2, ordinal: bool = True
+) -> list:
+    return [mode, people, joints, half_bodies, ordinal, 1.2, 1.0, 0.05, 0.6, official]
 
 
 @pytest.mark.parametrize(("batch", "capacity"), [(2, 5), (1, 1), (0, 3)])
-@pytest.mark.parametrize("mode", ["depth-aware", "paf"])
+@pytest.mark.parametrize("mode", ["depth-aware", "optimal", "paf"])
 def test_equals_reference(batch: int, capacity: int, mode: str, device: torch.device) -> None:
     check_op(OP, associate, reference, [*inputs(batch, capacity), *settings_of(mode)], device)
 
 
+@pytest.mark.parametrize("mode", ["depth-aware", "optimal"])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision(dtype: torch.dtype, device: torch.device) -> None:
-    check_op(OP, associate, reference, [*inputs(2, 5, 3, dtype), *settings_of("depth-aware")], device)
+def test_half_precision(dtype: torch.dtype, mode: str, device: torch.device) -> None:
+    check_op(OP, associate, reference, [*inputs(2, 5, 3, dtype), *settings_of(mode)], device)
 
 
 @given(
     seed=st.integers(0, 2**31),
-    mode=st.sampled_from(["depth-aware", "paf"]),
+    mode=st.sampled_from(["depth-aware", "optimal", "paf"]),
     official=st.booleans(),
     people=st.integers(1, 12),
     half_bodies=st.booleans(),
@@ -89,7 +92,7 @@ def test_equal_depths_keep_raster_order_and_the_nearest_stay() -> None:
         ({4: lambda t: t.double()}, "score must be float32, got float64"),
         ({6: lambda t: t + 3}, "limbs must name joints 0 to 4, got 5"),
         ({2: lambda t: t * float("nan")}, "root_depth must be finite, got nan or inf in image 0"),
-        ({8: lambda t: "best"}, "mode must be paf or depth-aware, got best"),
+        ({8: lambda t: "best"}, "mode must be paf, depth-aware or optimal, got best"),
         ({9: lambda t: 0}, "max_people must be at least 1, got 0"),
     ],
 )

@@ -1,4 +1,4 @@
-#include "core/association.h"
+#include "core/associate.h"
 
 #include <memory>
 #include <sstream>
@@ -19,7 +19,9 @@ void check_limbs(const View<const int64_t, 2>& limbs, int64_t joints) {
 }
 
 [[noreturn]] void report_not_finite(int32_t status, int64_t b) {
-  const char* what = status == Associate::kPafsNotFinite ? "pafs" : "root_depth";
+  const char* what = status == AssociationProblem::kPafsNotFinite         ? "pafs"
+                     : status == AssociationProblem::kLimbDepthsNotFinite ? "limb_depths"
+                                                                          : "root_depth";
   throw std::invalid_argument(std::string(what) + " must be finite, got nan or inf in image " + std::to_string(b));
 }
 
@@ -36,10 +38,26 @@ int32_t* scratch(int64_t words) {
 
 }  // namespace
 
+void Associate::operator()(int64_t b) const {
+  if (options.mode == Association::kOptimal) {
+    OneThread block;
+    OptimalAssociation(*this, b).run(block);
+  } else {
+    GreedyAssociation(*this, b).run();
+  }
+}
+
+Association association_named(const std::string& name) {
+  if (name == "paf") return Association::kPaf;
+  if (name == "depth-aware") return Association::kDepthAware;
+  if (name == "optimal") return Association::kOptimal;
+  throw std::invalid_argument("mode must be paf, depth-aware or optimal, got " + name);
+}
+
 void associate_on_host(Associate associate) {
   check_limbs(associate.limbs, associate.count.size[1]);
   const int64_t batch = associate.count.size[0];
-  const int64_t words = Associate::workspace_size(associate.options.mode, associate.xy.size[2]);
+  const int64_t words = associate.workspace_size();
   int32_t status = 0;
   associate.workspace = {scratch(words), {batch, words}, {0, 1}};  // stride 0: image after image
   associate.status = {&status, {batch}, {0}};

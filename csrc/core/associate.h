@@ -1,0 +1,31 @@
+// Peaks -> people of a batch of images, with the solver that the options name.
+#pragma once
+
+#include <string>
+
+#include "core/greedy.h"
+#include "core/optimal.h"
+
+namespace smap {
+
+/// Image b on one thread of a CPU: `associate(b)`.
+struct Associate : AssociationProblem {
+  /// int32 words of workspace that an image needs.
+  SMAP_HOST_DEVICE int64_t workspace_size() const {
+    const int64_t joints = count.size[1], capacity = xy.size[2];
+    return options.mode == Association::kOptimal
+               ? OptimalAssociation::workspace_size(joints, limbs.size[0], capacity, people.size[1])
+               : GreedyAssociation::workspace_size(options.mode, capacity);
+  }
+
+  void operator()(int64_t b) const;
+};
+
+/// All images on the CPU. Throws std::invalid_argument when a map value that is read is not finite or a limb names a
+/// joint that does not exist. `workspace` and `status` are not used.
+void associate_on_host(Associate associate);
+
+/// "paf", "depth-aware" or "optimal"; throws std::invalid_argument for other names.
+Association association_named(const std::string& name);
+
+}  // namespace smap

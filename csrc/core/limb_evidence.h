@@ -1,0 +1,106 @@
+// What the maps say about a limb: `Association::kOptimal` judges with it.
+#pragma once
+
+#include <cmath>
+
+#include "core/association.h"
+
+namespace smap {
+
+/// A limb between two places.
+struct LimbEvidence {
+  float paf;     // component along the limb, mean over the samples; lowered when an end is imagined
+  float length;  // map px
+  float depth;   // metres, child minus parent, mean over the samples that count
+};
+
+/// The maps of one limb of one image.
+struct LimbMaps {
+  // Chosen on the scenes of benchmarks/association_scenes.py.
+  static constexpr float kCountedShare = 0.5f;   // of the samples must count
+  static constexpr float kPoint = 1.5f;          // map px: a shorter limb has no direction in the maps
+  static constexpr float kPointScore = 0.15f;    // what such a limb is worth
+  static constexpr float kWalkReach = 1.1f;      // a PAF is followed this many mean lengths at most,
+  static constexpr float kWalkStrength = 0.2f;   // as long as it is this strong,
+  static constexpr float kWalkOvershoot = 1.0f;  // it spreads beyond the joint by these map px,
+  static constexpr float kWalkShare = 0.5f;      // and it must lead this many mean lengths far
+
+  MapView<3> paf;     // (2, h, w)
+  MapView<2> depths;  // (h, w) metres
+  LimbScoreOptions options;
+  int32_t* status;  // set when a value is not finite
+
+  /// Fills `limb` for the vector (dx, dy) from (ax, ay), map px. False: less than half of the PAF supports it.
+  SMAP_HOST_DEVICE bool look(float ax, float ay, float dx, float dy, LimbEvidence* limb) const {
+    *limb = {kPointScore, sqrtf(dx * dx + dy * dy), 0.0f};
+    if (limb->length < kPoint) return true;
+    if (paf.type == Element::kFloat32) return sample<float>(ax, ay, dx, dy, limb);
+    if (paf.type == Element::kFloat16) return sample<Float16>(ax, ay, dx, dy, limb);
+    return sample<BFloat16>(ax, ay, dx, dy, limb);
+  }
+
+  /// Follows the PAF from (ax, ay) to the child (direction 1) or back to the parent (-1) for `reach` map px or so.
+  SMAP_HOST_DEVICE bool follow(float ax, float ay, float reach, float direction, float* to_x, float* to_y) const {
+    const float sign = direction * options.scale;
+    const int most = static_cast<int>(fminf(kWalkReach * reach, 1e4f)) + 1;
+    float ux = 0.0f, uy = 0.0f, x = ax, y = ay;
+    int steps = 0;
+    while (steps < most) {
+      const int64_t px = nearest_pixel(x, paf.size[2]), py = nearest_pixel(y, paf.size[1]);
+      const float vx = sign * paf(0, py, px), vy = sign * paf(1, py, px), strength = sqrtf(vx * vx + vy * vy);
+      if (!(strength > kWalkStrength) || !is_finite(strength)) break;
+      if (steps > 0 && !(vx * ux + vy * uy > 0.5f * strength)) break;  // another limb crosses
+      ++steps;
+      // Straight on, in the mean direction so far.
+      ux += (vx / strength - ux) / static_cast<float>(steps);
+      uy += (vy / strength - uy) / static_cast<float>(steps);
+      const float norm = sqrtf(ux * ux + uy * uy);
+      ux /= norm;
+      uy /= norm;
+      x = ax + ux * static_cast<float>(steps);
+      y = ay + uy * static_cast<float>(steps);
+      const float right = static_cast<float>(paf.size[2] - 1), bottom = static_cast<float>(paf.size[1] - 1);
+      if (!(x >= 0.0f && y >= 0.0f && x <= right && y <= bottom)) break;
+    }
+    const float far = static_cast<float>(steps) - kWalkOvershoot;
+    if (!(far > kWalkShare * reach)) return false;
+    *to_x = ax + ux * far;
+    *to_y = ay + uy * far;
+    return true;
+  }
+
+ private:
+  template <class T>
+  SMAP_HOST_DEVICE bool sample(float ax, float ay, float dx, float dy, LimbEvidence* limb) const {
+    const T* values = static_cast<const T*>(paf.data);
+    const float ux = dx / limb->length * options.scale, uy = dy / limb->length * options.scale;
+    const int n = limb->length > 40.0f ? 16 : limb->length > 12.0f ? 10 : 6;
+    const float step = 1.0f / static_cast<float>(n);
+    float sum = 0.0f, depth_sum = 0.0f;
+    int counted = 0;
+    for (int i = 0; i < n; ++i) {
+      // From the middle outwards: a wrong limb is given up early.
+      const int k = i & 1 ? n / 2 - 1 - i / 2 : n / 2 + i / 2;
+      const float t = (static_cast<float>(k) + 0.5f) * step;
+      const int64_t x = nearest_pixel(ax + t * dx, paf.size[2]), y = nearest_pixel(ay + t * dy, paf.size[1]);
+      const int64_t offset = y * paf.stride[1] + x * paf.stride[2];
+      const float along =
+          ux * static_cast<float>(values[offset]) + uy * static_cast<float>(values[offset + paf.stride[0]]);
+      sum += along;
+      if (along > options.sample_threshold) {
+        depth_sum += depths(y, x);
+        ++counted;
+      } else if (static_cast<float>(i + 1 - counted) > (1.0f - kCountedShare) * static_cast<float>(n)) {
+        break;
+      }
+    }
+    if (!is_finite(sum)) *status = AssociationProblem::kPafsNotFinite;
+    if (!is_finite(depth_sum)) *status = AssociationProblem::kLimbDepthsNotFinite;
+    limb->paf = sum * step;
+    limb->depth = depth_sum / static_cast<float>(counted);
+    const bool supported = static_cast<float>(n - counted) <= (1.0f - kCountedShare) * static_cast<float>(n);
+    return supported && is_finite(sum) && is_finite(depth_sum);
+  }
+};
+
+}  // namespace smap

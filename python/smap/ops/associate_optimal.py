@@ -1,0 +1,207 @@
+"""The slow version of ``associate`` with ``"optimal"``; constants and reasons stand in ``csrc/core/optimal.h``."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from .associate_reference import Image, People
+
+SAMPLES = ((40.0, 16), (12.0, 10), (0.0, 6))  # of a limb longer than so many map pixels
+COUNTED_SHARE = 0.5
+REACH, REACH_MARGIN = 1.9, 2.0
+POINT, POINT_SCORE = 1.5, 0.15
+SHORT_RATIO = 0.8
+IMAGINED_FACTOR = 0.8
+NEAR_FIRST = 0.1
+WALK_REACH, WALK_STRENGTH, WALK_OVERSHOOT, WALK_SHARE = 1.1, 0.2, 1.0, 0.5
+NO_WALK = 5.0
+CANDIDATES = 8
+UNIT = 65536
+SWEEPS = 2
+
+
+@dataclass(frozen=True)
+class Evidence:
+    paf: float
+    length: float
+    depth: float
+
+
+@dataclass(frozen=True)
+class Node:
+    """A joint of a person: its peak and place, or an imagined place, or nothing."""
+
+    peak: int = -1
+    place: tuple[float, float] | None = None
+    limb: Evidence = Evidence(0, 0, 0)
+
+
+@dataclass
+class Person:
+    depth: float
+    origin: int
+    nodes: list[Node] = field(default_factory=list)
+
+
+def optimal(image: Image) -> People:
+    people: list[Person] = []
+    add(image, people, image.root, list(range(image.count[image.root])))
+    for sweep in range(SWEEPS):
+        for limb, (_, child, _) in enumerate(image.limbs):
+            assign(image, people, limb)
+            for person in people:
+                imagine(image, person, limb)
+            if limb == 0 and sweep == 0 and image.half_bodies:
+                taken = {person.nodes[child].peak for person in people}
+                before = len(people)
+                add(image, people, child, [k for k in range(image.count[child]) if k not in taken])
+                for person in people[before:]:
+                    place = follow(image, person, 0, person.nodes[child].place, -1)
+                    person.nodes[image.root] = Node(place=place)
+    return [(person.depth, [node.peak for node in person.nodes]) for person in people]
+
+
+def add(image: Image, people: list[Person], joint: int, peaks: list[int]) -> None:
+    for k in peaks[: image.max_people - len(people)]:
+        person = Person(image.depth(joint, k), joint, [Node() for _ in image.count])
+        person.nodes[joint] = Node(k, place_of(image, joint, k))
+        people.append(person)
+
+
+def place_of(image: Image, joint: int, k: int) -> tuple[float, float]:
+    return float(image.xy[joint, k, 0]), float(image.xy[joint, k, 1])
+
+
+def scale_of(image: Image, person: Person) -> float:
+    width = image.root_depth.shape[1]
+    return float(width / person.depth if person.depth > 0 else width)
+
+
+def pixel(image: Image, x: float, y: float) -> tuple[int, int]:
+    h, w = image.root_depth.shape
+    return min(max(int(y + 0.5), 0), h - 1), min(max(int(x + 0.5), 0), w - 1)
+
+
+def look(image: Image, limb: int, start: tuple[float, float], end: tuple[float, float]) -> Evidence | None:
+    vector = np.subtract(end, start)
+    length = float(np.hypot(*vector))
+    if length < POINT:
+        return Evidence(POINT_SCORE, length, 0)
+    n = next(n for longer, n in SAMPLES if length > longer)
+    along, depths = [], []
+    for t in (np.arange(n) + 0.5) / n:
+        y, x = pixel(image, *(np.asarray(start) + t * vector))
+        along.append(float(vector @ image.pafs[limb, :, y, x]) / length * image.scale)
+        if along[-1] > image.sample_threshold:
+            depths.append(float(image.limb_depths[limb, y, x]))
+    if len(depths) < (1 - COUNTED_SHARE) * n or not depths:
+        return None
+    return Evidence(float(np.mean(along)), length, float(np.mean(depths)))
+
+
+def fit(image: Image, person: Person, limb: int, evidence: Evidence) -> float:
+    if evidence.length < POINT:
+        return evidence.paf
+    length = image.lengths[limb]
+    ratio = math.hypot(evidence.length / (scale_of(image, person) * length), evidence.depth / length)
+    return evidence.paf - max(ratio - image.length_slack, 0) - max(SHORT_RATIO - ratio, 0)
+
+
+def below(image: Image, joint: int) -> list[int]:
+    """The joints beyond this one."""
+    children = [child for parent, child, _ in image.limbs if parent == joint]
+    return children + [j for child in children for j in below(image, child)]
+
+
+def assign(image: Image, people: list[Person], limb: int) -> None:
+    parent, child, _ = image.limbs[limb]
+    nearest = min((person.depth for person in people if person.depth > 0), default=0.0)
+    holder = {person.nodes[child].peak: person for person in people if person.nodes[child].peak >= 0}
+    branch = below(image, child)
+    evidence: list[dict[int, Evidence]] = []
+    profit = np.zeros((len(people), image.count[child]), np.int64)
+    for p, person in enumerate(people):
+        start = person.nodes[parent]
+        found: list[tuple[float, int, Evidence]] = []
+        reach = REACH * scale_of(image, person) * image.lengths[limb] + REACH_MARGIN
+        for c in range(image.count[child]):
+            end = place_of(image, child, c)
+            if start.place is None or person.origin == child or math.dist(start.place, end) > reach:
+                continue
+            limb_evidence = look(image, limb, start.place, end)
+            if limb_evidence is None:
+                continue
+            if start.peak < 0:
+                limb_evidence = replace(limb_evidence, paf=limb_evidence.paf * IMAGINED_FACTOR)
+            worth = fit(image, person, limb, limb_evidence)
+            if worth > 0:
+                found.append((worth, c, limb_evidence))
+        found = sorted(found, key=lambda f: -f[0])[:CANDIDATES]
+        evidence.append({c: e for _, c, e in found})
+        near_first = NEAR_FIRST * nearest / person.depth if person.depth > 0 and image.ordinal_prior else 0.0
+        for worth, c, _ in found:
+            worth += near_first
+            owner = holder.get(c)
+            if owner is not None and owner.origin == child:
+                continue
+            if owner is not None:
+                hanging = [(k, owner.nodes[j]) for k, (_, j, _) in enumerate(image.limbs) if j in branch]
+                worth += sum(fit(image, person, k, node.limb) for k, node in hanging if node.peak >= 0)
+            profit[p, c] = max(int(worth * UNIT), 0)
+    chosen = {int(p): int(c) for p, c in zip(*linear_sum_assignment(-profit), strict=True) if profit[p, c] > 0}
+    before = [list(person.nodes) for person in people]
+    for p, person in enumerate(people):
+        if person.origin == child:
+            continue
+        peak = chosen.get(p, -1)
+        owner = holder.get(peak)
+        if peak >= 0:
+            person.nodes[child] = Node(peak, place_of(image, child, peak), evidence[p][peak])
+        else:
+            person.nodes[child] = Node()
+        if owner is not person:
+            source = next((i for i, other in enumerate(people) if other is owner), -1)
+            for j in branch:
+                person.nodes[j] = before[source][j] if source >= 0 else Node()
+
+
+def imagine(image: Image, person: Person, limb: int) -> None:
+    parent, child, _ = image.limbs[limb]
+    start = person.nodes[parent]
+    if person.nodes[child].peak >= 0 or start.peak < 0:
+        return
+    place = follow(image, person, limb, start.place, 1)
+    if place is None and scale_of(image, person) * image.lengths[limb] < NO_WALK:
+        place = start.place
+    if place is not None:
+        person.nodes[child] = replace(person.nodes[child], place=place)
+
+
+def follow(
+    image: Image, person: Person, limb: int, start: tuple[float, float] | None, direction: int
+) -> tuple[float, float] | None:
+    assert start is not None
+    reach = scale_of(image, person) * image.lengths[limb]
+    h, w = image.root_depth.shape
+    mean, place, steps = np.zeros(2), np.asarray(start), 0
+    while steps < int(min(WALK_REACH * reach, 1e4)) + 1:
+        y, x = pixel(image, *place)
+        vector = direction * image.scale * image.pafs[limb, :, y, x].astype(np.float64)
+        strength = float(np.hypot(*vector))
+        if strength <= WALK_STRENGTH or (steps > 0 and vector @ mean <= 0.5 * strength):
+            break
+        steps += 1
+        mean = mean + (vector / strength - mean) / steps
+        mean = mean / np.hypot(*mean)
+        place = np.asarray(start) + mean * steps
+        if not (0 <= place[0] <= w - 1 and 0 <= place[1] <= h - 1):
+            break
+    far = steps - WALK_OVERSHOOT
+    if far <= WALK_SHARE * reach:
+        return None
+    x, y = np.asarray(start) + mean * far
+    return float(x), float(y)
