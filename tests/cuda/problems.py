@@ -9,6 +9,7 @@ from torch import Tensor
 
 from smap import SMAP15
 from smap.decode import limb_tables
+from smap.lift import tree_of
 
 HEIGHT, WIDTH, PEAKS = 64, 104, 40
 
@@ -63,14 +64,18 @@ def problems(
     given = dict(zip(("pafs", "limb_depths", "root_depth"), maps[1:], strict=True))
     given |= {"xy": xy, "score": score, "count": found, "limbs": limbs, "lengths": lengths}
     solve = association(given, **settings)
-    table, _, _ = ops.associate(*solve)
+    table, _, depths = ops.associate(*solve)
+    tree = tree_of(SMAP15, torch.device("cpu"))
+    relative = ops.read_limb_depths(maps[2], xy, table, tree.limbs, 4, 10, True)
+    frames = torch.rand(batch, 4, generator=random) + 0.5
     cameras = torch.rand(batch, 4, generator=random) * 100 + 300
     return {
         "make_targets": [*crowd, HEIGHT, WIDTH, dtype],
         "find_peaks": [maps[0], 0.1, 1.0, PEAKS, False],
         "score_limbs": [maps[1], xy, found, limbs, 1.0, 0.05, 0.6, False],
         "associate": solve,
-        "read_limb_depths": [maps[2], xy, table, torch.tensor(SMAP15.limbs), 4, 10, True],
+        "read_limb_depths": [maps[2], xy, table, tree.limbs, 4, 10, True],
+        "place_joints": [relative, xy, score, table, depths, frames, tree.paths, tree.order],
         "back_project": [xy.flatten(1, 2), score.flatten(1) + 1, cameras],
     }
 
