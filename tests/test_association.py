@@ -1,0 +1,53 @@
+"""What the associations are worth, on scenes with a known answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from benchmarks.association_scenes import count_joints, make_scene
+
+from smap import SMAP15, DecodeConfig, Maps, decode
+
+
+def test_optimal_finds_more_joints_than_the_papers_greedy_and_no_more_wrong_ones() -> None:
+    scenes = [make_scene(seed, people) for people in (10, 20) for seed in range(3)]
+    recall, precision = {}, {}
+    for name in ("depth-aware", "optimal"):
+        right, truth, found, *_ = sum(count_joints(scene, DecodeConfig(association=name)) for scene in scenes)
+        recall[name], precision[name] = right / truth, right / found
+    assert recall["optimal"] > recall["depth-aware"] + 0.03
+    assert precision["optimal"] >= precision["depth-aware"]
+
+
+def test_half_bodies_are_kept_with_their_depth() -> None:
+    scenes = [make_scene(seed, people, halves=0.5) for people in (4, 8) for seed in range(8)]
+    totals = sum(count_joints(scene, DecodeConfig()) for scene in scenes)
+    assert totals[3] >= 0.9 * totals[4] > 0
+
+
+def two_in_one_place(depths: tuple[float, float]) -> Maps:
+    """Two people whose pelvises are one pixel row apart share one neck peak; both PAFs lead to it alike (Fig. 3)."""
+    heat = torch.zeros(1, 15, 60, 80)
+    pafs, root_depth = torch.zeros(1, 14, 2, 60, 80), torch.zeros(1, 60, 80)
+    for x, depth in zip((36, 44), depths, strict=True):
+        heat[0, 2, 45, x] = 0.9
+        root_depth[0, 45, x] = depth
+    heat[0, 0, 15, 40] = 0.9
+    y = torch.arange(15.0, 46)
+    for sign in (-1, 1):  # both ways to the neck, mirrored
+        x = (40 + sign * 4 * (y - 15) / 30).round().long()
+        for dx in (-1, 0, 1):
+            pafs[0, 0, 0, y.long(), x + dx] = -sign * 4 / 30.27
+            pafs[0, 0, 1, y.long(), x + dx] = -30 / 30.27
+    return Maps(heat, pafs, torch.zeros(1, 14, 60, 80), root_depth, SMAP15)
+
+
+@pytest.mark.parametrize("association", ["depth-aware", "optimal"])
+@pytest.mark.parametrize("depths", [(1.2, 1.3), (1.3, 1.2)])
+def test_of_two_people_in_one_place_the_nearer_gets_the_joint(association: str, depths: tuple[float, float]) -> None:
+    found = decode(two_in_one_place(depths), DecodeConfig(association=association, min_joints=1))
+    assert found.count.item() == 2
+    nearer, farther = found.people[0, :2]
+    assert nearer[0] == 0 and farther[0] == -1
+    assert nearer[2] == int(np.argmin(depths))
