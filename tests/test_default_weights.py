@@ -1,0 +1,54 @@
+"""What the weights that come with the library must do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from smap import Estimator
+from smap.estimator import WEIGHTS
+from smap.metrics import Protocol, evaluate_people
+from smap.sample import Sample
+from smap.synthetic import Pack, SceneConfig, render_scene
+
+EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "scene.jpg"
+MAX_BYTES = 16_000_000
+
+
+@pytest.fixture(scope="module")
+def scenes(shared: Path) -> list[Sample]:
+    """Pictures of people, motions and backgrounds that no training saw."""
+    pack = Pack.load(shared / "scenes")
+    return [render_scene(pack, SceneConfig(split="val"), seed) for seed in range(24)]
+
+
+def test_files_are_small() -> None:
+    for name in ("default", "refiner"):
+        assert 0 < (WEIGHTS / f"{name}.safetensors").stat().st_size < MAX_BYTES
+
+
+def test_more_than_half_of_those_whose_pelvis_is_seen_are_found(scenes: list[Sample]) -> None:
+    estimator = Estimator()
+    people = [estimator.predict(s.image, s.camera) for s in scenes]
+    figures = evaluate_people(people, scenes, Protocol(visible_root=True, min_height_px=36))
+    assert figures["people"] > 30
+    assert figures["recall"] > 0.5
+    assert figures["precision"] > 0.4
+    assert figures["root_depth_error_median"] < 0.25
+
+
+def test_refiner_completes_everybody(scenes: list[Sample]) -> None:
+    refined, plain = Estimator(), Estimator(refiner=None)
+    missing = 0
+    for sample in scenes[:6]:
+        with_it, without = refined.predict(sample.image, sample.camera), plain.predict(sample.image, sample.camera)
+        assert len(with_it) == len(without)
+        assert np.isfinite(with_it.joints_3d).all()
+        missing += int(np.isnan(without.joints_3d).any(-1).sum())
+    assert missing > 0
+
+
+def test_the_example_picture_has_people() -> None:
+    assert len(Estimator().predict(EXAMPLE)) >= 1
