@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.spatial import Delaunay
 
@@ -65,15 +65,21 @@ def test_shared_edges_are_watertight(seed: int, count: int, on_grid: bool) -> No
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.permutations(range(10)))
+@example(127, [0, 2, 3, 4, 5, 6, 7, 1, 8, 9])  # two of them meet
 def test_the_order_of_triangles_does_not_matter(seed: int, order: list[int]) -> None:
     screen, uv, faces, instances, *pool = soup(seed, meshes=1, pictures=1)
     depth, ids = unpack(rasterize(screen, uv, faces, instances, *pool, 1, *SIZE))
     depth_2, ids_2 = unpack(rasterize(screen, uv, faces[list(order)], instances, *pool, 1, *SIZE))
     torch.testing.assert_close(depth, depth_2, rtol=0, atol=0)
-    there = ids >= 0
-    same = faces[ids[there]] == faces[list(order)][ids_2[there]]
-    # Only triangles through the same three points, or meeting at one depth, may take each other's place.
-    assert same.all(-1).float().mean() > 0.98 if there.any() else True
+    # Triangles that meet at one depth may take each other's place: whoever won in the other order is there, as near.
+    winner = torch.tensor(order)[ids_2.clamp(min=0)]
+    changed = (ids >= 0) & (winner != ids)
+    for triangle in winner[changed].unique():
+        alone = instances.clone()
+        alone[:, Instance.FIRST_TRIANGLE], alone[:, Instance.TRIANGLE_COUNT] = triangle, 1
+        own_depth, _ = unpack(rasterize(screen, uv, faces, alone, *pool, 1, *SIZE))
+        here = changed & (winner == triangle)
+        torch.testing.assert_close(own_depth[here], depth[here], rtol=0, atol=0)
 
 
 @settings(deadline=None, max_examples=40)
