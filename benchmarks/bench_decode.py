@@ -25,7 +25,7 @@ def test_decode(benchmark, association: str, people: int) -> None:
     benchmark(decode, maps, config)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
 @pytest.mark.benchmark(group="decode", timer=time.thread_time)
 def test_half_precision(benchmark, dtype: torch.dtype) -> None:
     maps = make_scene(0, 20).maps.to(dtype=dtype)

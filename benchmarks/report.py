@@ -44,8 +44,19 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def trim(path: Path) -> dict[str, Any]:
+    """The results of a file, which keeps what the tables need: not every single round, nor the machine's name."""
+    result: dict[str, Any] = json.loads(path.read_text())
+    for b in result["benchmarks"]:
+        b["stats"].pop("data", None)
+    result["machine_info"].pop("node", None)
+    result.pop("commit_info", None)
+    path.write_text(json.dumps(result, indent=1, sort_keys=True) + "\n")
+    return result
+
+
 def report(files: Iterable[Path]) -> str:
-    tables = [table(json.loads(path.read_text())) for path in files]
+    tables = [table(trim(path)) for path in files]
     return "\n\n".join([f"`{COMMAND}`", *tables])
 
 
