@@ -2,33 +2,18 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
-#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "core/associate.h"
 #include "core/peaks.h"
+#include "core/text.h"
 
 namespace py = pybind11;
 
 namespace smap {
 namespace {
-
-std::string shape_text(const int64_t* extent, size_t rank) {
-  std::ostringstream text;
-  text << '(';
-  for (size_t d = 0; d < rank; ++d) {
-    text << (d ? ", " : "");
-    if (extent[d] < 0) {
-      text << '*';
-    } else {
-      text << extent[d];
-    }
-  }
-  text << ')';
-  return text.str();
-}
 
 /// Sizes and strides of a NumPy array in units of elements; an extent of -1 is free.
 template <size_t N, class Out>

@@ -70,4 +70,6 @@ SMAP_HOST_DEVICE inline Float16 narrow<Float16>(float value) {
   return Float16{static_cast<uint16_t>(sign | result)};
 }
 
+static_assert(sizeof(BFloat16) == 2 && sizeof(Float16) == 2, "views step over maps in units of two bytes");
+
 }  // namespace smap

@@ -17,6 +17,7 @@
 
 #include "core/half.h"
 #include "core/map_view.h"
+#include "core/text.h"
 #include "core/view.h"
 
 namespace smap {
@@ -88,21 +89,6 @@ auto with_map_type(const Tensor& map, const char* what, F&& f) {
       check(false, what, "be float32, float16 or bfloat16", dtype_name(map.scalar_type()));
       throw;
   }
-}
-
-inline std::string shape_text(const int64_t* extent, int64_t rank) {
-  std::ostringstream text;
-  text << '(';
-  for (int64_t d = 0; d < rank; ++d) {
-    text << (d ? ", " : "");
-    if (extent[d] < 0) {
-      text << '*';
-    } else {
-      text << extent[d];
-    }
-  }
-  text << ')';
-  return text.str();
 }
 
 /// `t` as a view of rank N and element type T, any strides. `what` names it in errors; an extent of -1 is free.

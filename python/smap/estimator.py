@@ -20,7 +20,7 @@ from .errors import WeightsError
 from .graph import Pipeline, Runner
 from .image import to_rgb
 from .letterbox import Letterbox
-from .lift import Lifted, Views, lift_tensors, refine, to_people
+from .lift import Lifted, Views, lift_detections, refine, to_people
 from .maps import Maps
 from .network import (
     STRIDE,
@@ -130,16 +130,7 @@ class Estimator:
         detections = self._detect(maps)
         counts = [int(n) for n in detections.count.tolist()]
         most = max(counts)
-        lifted = lift_tensors(
-            maps.limb_depths,
-            detections.peaks.xy,
-            detections.peaks.score,
-            detections.people[:, :most],
-            detections.root_depths[:, :most],
-            views,
-            self.skeleton,
-            stride=STRIDE,
-        )
+        lifted = lift_detections(maps.limb_depths, detections, views, self.skeleton, stride=STRIDE, most=most)
         if self._refiner is not None and most:
             lifted = refine(self._refiner, lifted, views, self.input_size, STRIDE)
         return lifted, counts

@@ -21,7 +21,7 @@ from .camera import Camera
 from .decode import DecodeConfig, decode
 from .estimator import check_input_size, lay_out, load_models, recommended_decode, resolve_weights
 from .letterbox import Letterbox
-from .lift import Lifted, Views, lift_tensors, refine, to_people
+from .lift import Lifted, Views, lift_detections, refine, to_people
 from .maps import Maps
 from .network import STRIDE, Hourglass, NetworkConfig, RefineNet, fold, normalise
 from .people import People
@@ -74,16 +74,7 @@ class MapsToPeople(nn.Module):
         """The fields of ``Maps``, then those of ``lift.Views``; returns ``PeopleTensors``."""
         found = decode(Maps(heatmaps, pafs, limb_depths, root_depth, self.skeleton), self.decode)
         views = Views(frames, cameras)
-        lifted = lift_tensors(
-            limb_depths,
-            found.peaks.xy,
-            found.peaks.score,
-            found.people,
-            found.root_depths,
-            views,
-            self.skeleton,
-            stride=STRIDE,
-        )
+        lifted = lift_detections(limb_depths, found, views, self.skeleton, stride=STRIDE)
         if self.refiner is not None:
             lifted = refine(self.refiner, lifted, views, self.input_size, STRIDE)
         return *lifted, found.count

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .decode import DecodeConfig, decode, limb_tables
-from .lift import Lifted, Views, lift_tensors, refine, tree_of
+from .lift import Lifted, Views, lift_detections, refine, tree_of
 from .maps import Maps
 from .network import STRIDE, RefineNet, normalise
 from .skeleton import Skeleton
@@ -50,16 +50,7 @@ class Pipeline:
         """
         maps = self.network(normalise(canvases))
         found = decode(maps, self.decode)
-        lifted = lift_tensors(
-            maps.limb_depths,
-            found.peaks.xy,
-            found.peaks.score,
-            found.people,
-            found.root_depths,
-            views,
-            self.skeleton,
-            stride=STRIDE,
-        )
+        lifted = lift_detections(maps.limb_depths, found, views, self.skeleton, stride=STRIDE)
         if self.refiner is not None:
             lifted = refine(self.refiner, lifted, views, self.input_size, STRIDE)
         return lifted, found.count

@@ -130,6 +130,30 @@ def lift_tensors(
     return Lifted(points.unflatten(1, people.shape[1:]), joints_2d, scores)
 
 
+def lift_detections(
+    limb_depths: Tensor,
+    found: Detections,
+    views: Views,
+    skeleton: Skeleton,
+    *,
+    stride: int = 4,
+    child_alone: bool = True,
+    most: int | None = None,
+) -> Lifted:
+    """``lift_tensors`` of what ``decode`` found; ``most`` leaves out the padding beyond so many people."""
+    return lift_tensors(
+        limb_depths,
+        found.peaks.xy,
+        found.peaks.score,
+        found.people[:, :most],
+        found.root_depths[:, :most],
+        views,
+        skeleton,
+        stride=stride,
+        child_alone=child_alone,
+    )
+
+
 def lift(
     maps: Maps,
     detections: Detections,
@@ -167,17 +191,14 @@ def lift(
     if batch == 0:
         return []
     counts = detections.count.tolist()
-    most = max(counts)
-    lifted = lift_tensors(
+    lifted = lift_detections(
         maps.limb_depths,
-        detections.peaks.xy,
-        detections.peaks.score,
-        detections.people[:, :most],
-        detections.root_depths[:, :most],
+        detections,
         Views.of(letterboxes, cameras, maps.limb_depths.device),
         maps.skeleton,
         stride=letterboxes[0].stride,
         child_alone=child_alone,
+        most=max(counts),
     )
     return to_people(lifted, counts, cameras, maps.skeleton)
 
