@@ -160,3 +160,23 @@ if __name__ == "__main__":
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("fine") == 2
     assert (tmp_path / "run" / "last.pt").exists()
+
+
+def test_a_compiled_run_learns_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_module = torch.nn.Module.compile
+    calls = []
+
+    def quickly(module: torch.nn.Module) -> None:  # traced as always, but minutes of code generation left out
+        calls.append(module)
+        compile_module(module, backend="aot_eager", fullgraph=True)
+
+    monkeypatch.setattr(torch.nn.Module, "compile", quickly)
+    runs = {}
+    for compiled in (False, True):
+        config = tiny_config(4, compile=compiled, phases=[{"until": 1.0, "size": [64, 64], "batch": 2}])
+        trainer = Trainer(config, tmp_path / str(compiled), device="cpu", batches=TinyBatches, progress=False)
+        trainer.run()
+        runs[compiled] = weights(trainer)
+    assert len(calls) == 1
+    for key, value in runs[False].items():
+        torch.testing.assert_close(runs[True][key], value, rtol=1e-3, atol=1e-4, msg=key)

@@ -19,11 +19,13 @@ from tqdm import tqdm
 
 from ..network import Hourglass, RawMaps, load_network, normalise, save_network
 from ..network.checkpoint import check_shapes
+from ..network.hourglass import Head
 from ..network.losses import LossParts, network_loss
 from .batch import Batch, build_targets
 from .checkpoint import read_checkpoint, write_checkpoint
 from .config import TrainConfig, plain
 from .curve import Curve
+from .muon import Muon
 from .pictures import BatchMaker
 from .probe import Probe
 from .validate import Validator, sheet
@@ -120,6 +122,8 @@ class Trainer:
         elif start_from is not None:
             self._restore(start_from, Path("the weights to start from"))
         self.model: nn.Module = RawNetwork(self.network)
+        if config.compile:
+            self.model.compile()
         if self.processes.count > 1:
             ids = [self.device.index] if self.device.type == "cuda" else None
             self.model = DistributedDataParallel(self.model, device_ids=ids)
@@ -309,9 +313,24 @@ def network_state(path: Path | str) -> dict[str, Any]:
 
 
 def _optimiser(network: Hourglass, config: TrainConfig) -> torch.optim.Optimizer:
-    """Weight decay for the convolutions only: it would pull normalisation and biases towards nothing useful."""
+    """Weight decay for the convolutions only: it would pull normalisation and biases towards nothing useful.
+
+    Muon is for what lies between the picture and the maps: the first convolution and the heads' last go to AdamW.
+    """
+    edges = {id(m.weight) for m in network.modules() if isinstance(m, nn.Conv2d) and m.in_channels == 3}
+    edges |= {id(p) for m in network.modules() if isinstance(m, Head) for p in m.output.parameters()}
     matrices = [p for p in network.parameters() if p.dim() > 1]
+    hidden = [p for p in matrices if id(p) not in edges]
+    outer = [p for p in matrices if id(p) in edges]
     vectors = [p for p in network.parameters() if p.dim() <= 1]
-    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    decay, rate = config.weight_decay, config.schedule.peak
+    if config.optimiser == "muon":
+        groups = [
+            {"params": hidden, "weight_decay": decay, "orthogonal": True},
+            {"params": outer, "weight_decay": decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
+        return Muon(groups, lr=rate, betas=config.betas)
+    groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
     kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
-    return kind(groups, lr=config.schedule.peak, betas=config.betas, foreach=True)
+    return kind(groups, lr=rate, betas=config.betas, foreach=True)

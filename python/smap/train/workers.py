@@ -7,8 +7,10 @@ import os
 import queue
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import cv2
 import torch
 
 from .batch import Batch
@@ -35,8 +37,9 @@ class BatchStream:
             context.Process(target=_work, args=(make, q, start + w, workers, os.getpid()), daemon=True)
             for w, q in enumerate(self._queues)
         ]
-        for process in self._processes:
-            process.start()
+        with _one_thread_each():
+            for process in self._processes:
+                process.start()
 
     def __iter__(self) -> Iterator[tuple[int, Batch]]:
         step = self._start
@@ -71,10 +74,27 @@ class BatchStream:
             q.close()
 
 
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """An environment in which libraries of new processes keep to one thread: idle ones spin, and cost as much again."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
 def _work(
     make: Callable[[], Callable[[int], Batch]], out: multiprocessing.Queue[Any], step: int, stride: int, parent: int
 ) -> None:
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     try:
         function = make()
         while os.getppid() == parent:  # a killed trainer leaves nobody behind
