@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Quintic Newton-Schulz iteration with the steepest slope at zero: five rounds bring singular values near 1 (0.7 to 1.2).
+# Quintic Newton-Schulz iteration, steepest at zero: five rounds bring singular values near 1 (0.7 to 1.2).
 _COEFFICIENTS, _ROUNDS = (3.4445, -4.7750, 2.0315), 5
 # An update's root mean square, for any shape: that of AdamW's in practice, so that both share one learning rate.
 _RMS = 0.2
@@ -28,7 +28,8 @@ def orthogonalise(matrix: Tensor) -> Tensor:
     for _ in range(_ROUNDS):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x if wide else x.mT
+    result: Tensor = x if wide else x.mT
+    return result
 
 
 class Muon(torch.optim.Optimizer):
@@ -99,4 +100,5 @@ class Muon(torch.optim.Optimizer):
         state["mean"].lerp_(p.grad, 1 - first)
         state["square"].lerp_(p.grad.square(), 1 - second)
         spread = (state["square"] / (1 - second ** state["steps"])).sqrt_().add_(1e-8)
-        return (state["mean"] / (1 - first ** state["steps"])).div_(spread)
+        step: Tensor = (state["mean"] / (1 - first ** state["steps"])).div_(spread)
+        return step
