@@ -108,6 +108,7 @@ def _work(
                 except queue.Full:
                     continue
             step += stride
+        out.cancel_join_thread()  # or this process waits for ever to be rid of batches that nobody takes
     except KeyboardInterrupt:
         return
     except BaseException:
