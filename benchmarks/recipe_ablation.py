@@ -69,7 +69,9 @@ def config_of(pack: str | None, steps: int, seed: int, changes: dict[str, Any]) 
             "source": scenes | {"split": None if pack is None else "val"},
         },
     }
-    merged = {key: {**base.get(key, {}), **value} if isinstance(value, dict) else value for key, value in changes.items()}
+    merged = {
+        key: {**base.get(key, {}), **value} if isinstance(value, dict) else value for key, value in changes.items()
+    }
     return parse_config(base | merged)
 
 
