@@ -101,6 +101,28 @@ def test_pictures_of_any_size_in_one_batch_are_those_alone(weights: Path) -> Non
         np.testing.assert_allclose(alone.joints_3d, result.joints_3d, atol=1e-4)
 
 
+def test_upright_pictures_get_an_upright_canvas_and_the_same_metres(weights: Path) -> None:
+    estimator = Estimator(weights, device="cpu", dtype=torch.float32)
+    assert estimator.letterbox(640, 480).input_size == estimator.letterbox(480, 480).input_size == (416, 256)
+    assert estimator.letterbox(480, 640).input_size == (256, 416)
+    assert Estimator(weights, device="cpu", input_size=(416, 256)).letterbox(480, 640).input_size == (416, 256)
+    assert Estimator(weights, device="cpu", input_size=(256, 416)).letterbox(640, 480).input_size == (256, 416)
+    # What the network says for an upright canvas is lifted on that canvas: a perfect one gives the same people.
+    people, camera, box = upright_scene(estimator)
+    estimator._network = PerfectNetwork([targets(people, camera, box)])
+    found = estimator.predict(np.zeros((box.height, box.width, 3), np.uint8), camera)
+    assert_same(found, people, camera, box)
+
+
+def upright_scene(estimator: Estimator) -> tuple[np.ndarray, Camera, Letterbox]:
+    for seed in range(100):
+        people, camera, box = random_scene(seed, 2, (256, 416))
+        if box.height > box.width and len(people):
+            assert estimator.letterbox(box.width, box.height) == box
+            return people, camera, box
+    raise AssertionError("no upright scene")
+
+
 def test_bgr_is_rgb_turned_round(weights: Path) -> None:
     estimator = Estimator(weights, device="cpu", dtype=torch.float32)
     picture = RNG.integers(0, 256, (64, 96, 3), np.uint8)

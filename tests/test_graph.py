@@ -40,7 +40,7 @@ def estimator_and_runner(
         decode=decode,
         input_size=SIZE,
     )
-    steps = Pipeline(estimator._network.eager, estimator._refiner, decode, SIZE, estimator.skeleton)
+    steps = Pipeline(estimator._network.eager, estimator._refiner, decode, estimator.skeleton)
     return estimator, Runner(steps, device)
 
 

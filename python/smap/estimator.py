@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .camera import Camera
 from .decode import DecodeConfig, Detections, decode
 from .errors import WeightsError
-from .graph import Pipeline, Runner
+from .graph import Pipeline, Runner, input_size_of
 from .image import to_rgb
 from .letterbox import Letterbox
 from .lift import Lifted, Views, lift_detections, refine, to_people
@@ -50,7 +51,8 @@ class Estimator:
         device: where the network runs; default: the GPU if torch has one, else the CPU.
         dtype: arithmetic of the network; default: the fastest that keeps the maps (see ``network.prepare``).
         decode: settings of the association; default: those that the weights' file recommends, else ``DecodeConfig()``.
-        input_size: ``(width, height)`` of the network's input, multiples of 32; default: the weights' own.
+        input_size: ``(width, height)`` of the network's input, multiples of 32; default: the weights' own, turned
+            upright for pictures that are higher than wide, whose people would be small between wide bars otherwise.
 
     Raises:
         FileNotFoundError: there is no such weights file.
@@ -73,6 +75,7 @@ class Estimator:
         self.config: NetworkConfig = network.config
         self.skeleton: Skeleton = network.config.skeleton
         self.input_size = check_input_size(input_size or network.config.input_size)
+        self._turns = input_size is None
         self.decode = decode or recommended_decode(resolve_weights(weights))
         self._network = prepare(network, self.device, dtype)
         self.dtype: torch.dtype = self._network.dtype
@@ -82,7 +85,7 @@ class Estimator:
         # On the CPU the steps are taken one by one instead: decoding in parallel, lifting only people who are there.
         self._runner: Runner | None = None
         if self.device.type == "cuda":
-            steps = Pipeline(self._network.eager, self._refiner, self.decode, self.input_size, self.skeleton)
+            steps = Pipeline(self._network.eager, self._refiner, self.decode, self.skeleton)
             self._runner = Runner(steps, self.device)
 
     def predict(self, image: Any, camera: Camera | None = None, *, color: str = "rgb") -> People:
@@ -102,19 +105,36 @@ class Estimator:
     def predict_batch(
         self, images: Sequence[Any], cameras: Sequence[Camera | None] | None = None, *, color: str = "rgb"
     ) -> list[People]:
-        """``predict`` for several images of any sizes, in one network pass.
+        """``predict`` for several images of any sizes, in one network pass (two, when some are upright, some not).
 
         Raises:
             ValueError: ``cameras`` are not as many as the images; otherwise as ``predict``.
         """
-        canvases, boxes, known = lay_out(images, cameras, self.input_size, color)
-        if not boxes:
-            return []
+        pictures, known = read_pictures(images, cameras, color)
+        boxes = [self.letterbox(picture.shape[1], picture.shape[0]) for picture in pictures]
+        people: dict[int, People] = {}
+        for size in dict.fromkeys(box.input_size for box in boxes):
+            members = [i for i, box in enumerate(boxes) if box.input_size == size]
+            found = self._predict(*([items[i] for i in members] for items in (pictures, boxes, known)))
+            people.update(zip(members, found, strict=True))
+        return [people[i] for i in range(len(boxes))]
+
+    def letterbox(self, width: int, height: int) -> Letterbox:
+        """Where a picture of this size lies on the network's input: what ``smap.lift`` needs beside maps."""
+        size = self.input_size
+        upright = self._turns and (height > width) != (size[1] > size[0])
+        return Letterbox.fit(width, height, size[::-1] if upright else size, STRIDE)
+
+    def _predict(
+        self, pictures: list[NDArray[np.uint8]], boxes: list[Letterbox], cameras: list[Camera]
+    ) -> list[People]:
+        """Pictures whose canvases are of one size."""
+        canvases = lay_out(pictures, boxes)
         if self._runner is not None:
-            lifted, counts = self._runner(canvases, Views.of(boxes, known, "cpu"))
+            lifted, counts = self._runner(canvases, Views.of(boxes, cameras, "cpu"))
         else:
-            lifted, counts = self._lift(self._maps(canvases), Views.of(boxes, known, self.device))
-        return to_people(lifted, counts, known, self.skeleton)
+            lifted, counts = self._lift(self._maps(canvases), Views.of(boxes, cameras, self.device))
+        return to_people(lifted, counts, cameras, self.skeleton)
 
     @torch.inference_mode()
     def network(self, batch: Tensor) -> Maps:
@@ -132,7 +152,7 @@ class Estimator:
         most = max(counts)
         lifted = lift_detections(maps.limb_depths, detections, views, self.skeleton, stride=STRIDE, most=most)
         if self._refiner is not None and most:
-            lifted = refine(self._refiner, lifted, views, self.input_size, STRIDE)
+            lifted = refine(self._refiner, lifted, views, input_size_of(maps), STRIDE)
         return lifted, counts
 
     def _detect(self, maps: Maps) -> Detections:
@@ -160,25 +180,28 @@ def load_models(
     return network, load_refiner(resolve_weights(refiner, "refiner"))
 
 
-def lay_out(
-    images: Sequence[Any], cameras: Sequence[Camera | None] | None, input_size: tuple[int, int], color: str
-) -> tuple[Tensor, list[Letterbox], list[Camera]]:
-    """Pictures of any sizes (arguments of ``Estimator.predict_batch``) on canvases of one size.
-
-    Returns:
-        Canvases ``(B, H, W, 3)`` uint8 RGB, where each picture lies on its own, and its camera, known or guessed.
-    """
+def read_pictures(
+    images: Sequence[Any], cameras: Sequence[Camera | None] | None, color: str
+) -> tuple[list[NDArray[np.uint8]], list[Camera]]:
+    """Arguments of ``Estimator.predict_batch`` -> ``(H, W, 3)`` RGB pictures and their cameras, known or guessed."""
     pictures = [to_rgb(image, color) for image in images]
     given = [None] * len(pictures) if cameras is None else list(cameras)
     if len(given) != len(pictures):
         raise ValueError(f"cameras must be one per image = {len(pictures)}, got {len(given)}")
-    sizes = [(picture.shape[1], picture.shape[0]) for picture in pictures]
-    boxes = [Letterbox.fit(*size, input_size, STRIDE) for size in sizes]
-    canvases = np.zeros((len(boxes), input_size[1], input_size[0], 3), np.uint8)
+    known = [
+        camera or Camera.default(picture.shape[1], picture.shape[0])
+        for camera, picture in zip(given, pictures, strict=True)
+    ]
+    return pictures, known
+
+
+def lay_out(pictures: Sequence[NDArray[np.uint8]], boxes: Sequence[Letterbox]) -> Tensor:
+    """Pictures on canvases of one size, ``(B, H, W, 3)`` uint8 RGB; at least one."""
+    width, height = boxes[0].input_size
+    canvases = np.empty((len(boxes), height, width, 3), np.uint8)
     for canvas, box, picture in zip(canvases, boxes, pictures, strict=True):
         canvas[:] = box.apply(picture)
-    known = [camera or Camera.default(*size) for camera, size in zip(given, sizes, strict=True)]
-    return torch.from_numpy(canvases), boxes, known
+    return torch.from_numpy(canvases)
 
 
 def resolve_weights(weights: str | os.PathLike[str], kind: str = "default") -> Path:

@@ -19,7 +19,7 @@ from torch.export import Dim, ExportedProgram
 
 from .camera import Camera
 from .decode import DecodeConfig, decode
-from .estimator import check_input_size, lay_out, load_models, recommended_decode, resolve_weights
+from .estimator import check_input_size, lay_out, load_models, read_pictures, recommended_decode, resolve_weights
 from .letterbox import Letterbox
 from .lift import Lifted, Views, lift_detections, refine, to_people
 from .maps import Maps
@@ -191,9 +191,11 @@ class Program:
         self, images: Sequence[Any], cameras: Sequence[Camera | None] | None = None, *, color: str = "rgb"
     ) -> list[People]:
         """People in pictures of any sizes; arguments and errors as ``Estimator.predict_batch``."""
-        canvases, boxes, known = lay_out(images, cameras, self.input_size, color)
-        if not boxes:
+        pictures, known = read_pictures(images, cameras, color)
+        if not pictures:
             return []
+        boxes = [Letterbox.fit(p.shape[1], p.shape[0], self.input_size, STRIDE) for p in pictures]
+        canvases = lay_out(pictures, boxes)
         joints_3d, joints_2d, scores, count = self(canvases, *Views.of(boxes, known, self.device))
         return to_people(Lifted(joints_3d, joints_2d, scores), count.tolist(), known, self.skeleton)
 

@@ -30,14 +30,12 @@ class Pipeline:
         network: normalised ``(B, 3, H, W)`` -> maps, without a CUDA graph of its own.
         refiner: None leaves out the refinement.
         decode: its ``max_people`` is the capacity P of the result.
-        input_size: ``(width, height)`` of the canvases.
         skeleton: of the network.
     """
 
     network: Callable[[Tensor], Maps]
     refiner: RefineNet | None
     decode: DecodeConfig
-    input_size: tuple[int, int]
     skeleton: Skeleton
 
     @torch.inference_mode()
@@ -52,8 +50,14 @@ class Pipeline:
         found = decode(maps, self.decode)
         lifted = lift_detections(maps.limb_depths, found, views, self.skeleton, stride=STRIDE)
         if self.refiner is not None:
-            lifted = refine(self.refiner, lifted, views, self.input_size, STRIDE)
+            lifted = refine(self.refiner, lifted, views, input_size_of(maps), STRIDE)
         return lifted, found.count
+
+
+def input_size_of(maps: Maps) -> tuple[int, int]:
+    """``(width, height)`` of the canvases that gave these maps."""
+    height, width = maps.heatmaps.shape[-2:]
+    return width * STRIDE, height * STRIDE
 
 
 def pack(lifted: Lifted, count: Tensor) -> Tensor:

@@ -211,7 +211,7 @@ def refine(refiner: RefineNet, lifted: Lifted, views: Views, input_size: tuple[i
     its projection as image position, and keep score 0.
 
     Args:
-        input_size: ``(width, height)`` of the network's input that the refiner was trained for.
+        input_size: ``(width, height)`` of the network's input; its longer side is the refiner's unit of length.
         stride: input pixels per map pixel.
     """
     people = lifted.scores.shape[:2]
@@ -219,7 +219,7 @@ def refine(refiner: RefineNet, lifted: Lifted, views: Views, input_size: tuple[i
     map_xy = lifted.joints_2d * views.frames[:, None, None, :1] + views.frames[:, None, None, 1:3]
     input_xy = (map_xy + 0.5) * stride - 0.5
     refined = refiner.refine(
-        input_xy.flatten(0, 1), lifted.joints_3d.flatten(0, 1), found.flatten(0, 1), input_size[0]
+        input_xy.flatten(0, 1), lifted.joints_3d.flatten(0, 1), found.flatten(0, 1), max(input_size)
     ).unflatten(0, people)
     focal, centre = views.cameras[:, None, None, :2], views.cameras[:, None, None, 2:]
     projected = refined[..., :2] / refined[..., 2:] * focal + centre

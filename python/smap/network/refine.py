@@ -92,14 +92,14 @@ class RefineNet(nn.Module):
         usable = found[:, order]
         return order[usable.int().argmax(1)], usable.any(1)  # argmax of 0 and 1: the first found
 
-    def features(self, input_xy: Tensor, joints_3d: Tensor, found: Tensor, input_width: int) -> Tensor:
+    def features(self, input_xy: Tensor, joints_3d: Tensor, found: Tensor, input_length: int) -> Tensor:
         """The network's input, ``(P, J, 5)`` float32: x, y, X, Y, Z of each joint relative to the anchor joint, the
         anchor's own row absolute, joints that were not found zero.
 
-        Pixels count from the canvas' outer corner in units of its width, ``(x + 0.5) / input_width``, so weights hold
-        for canvases of every size; lengths are metres.
+        Pixels count from the canvas' outer corner in units of its longer side, ``(x + 0.5) / input_length``, so weights
+        hold for canvases of every size; lengths are metres.
         """
-        absolute = torch.cat([(input_xy.float() + 0.5) / input_width, joints_3d.float()], -1)
+        absolute = torch.cat([(input_xy.float() + 0.5) / input_length, joints_3d.float()], -1)
         anchor, usable = self.anchors(found)
         people = torch.arange(found.shape[0], device=found.device)
         features: Tensor = absolute - absolute[people, anchor][:, None]
@@ -107,14 +107,14 @@ class RefineNet(nn.Module):
         return features.masked_fill(~(found & usable[:, None])[..., None], 0)
 
     @torch.no_grad()
-    def refine(self, input_xy: Tensor, joints_3d: Tensor, found: Tensor, input_width: int) -> Tensor:
+    def refine(self, input_xy: Tensor, joints_3d: Tensor, found: Tensor, input_length: int) -> Tensor:
         """Complete and correct people.
 
         Args:
             input_xy: ``(P, J, 2)`` network-input pixels.
             joints_3d: ``(P, J, 3)`` metres in the camera frame.
             found: ``(P, J)`` bool; positions of other joints are ignored and may be NaN.
-            input_width: of the network's input, pixels.
+            input_length: longer side of the network's input, pixels.
 
         Returns:
             ``(P, J, 3)`` float32 metres: every joint replaced except the anchor, as in the authors' release. A person
@@ -132,7 +132,7 @@ class RefineNet(nn.Module):
         anchor, usable = self.anchors(found)
         rows = torch.arange(people, device=found.device)
         origin = joints_3d.float()[rows, anchor][:, None]
-        refined = self(self.features(input_xy, joints_3d, found, input_width)) + origin
+        refined = self(self.features(input_xy, joints_3d, found, input_length)) + origin
         refined[rows, anchor] = origin[:, 0]
         return torch.where(usable[:, None, None], refined, joints_3d.float())
 

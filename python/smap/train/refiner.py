@@ -126,9 +126,9 @@ def train_refiner(
     return result.eval()
 
 
-def refined_errors(refiner: RefineNet, people: Found, input_width: int) -> Tensor:
+def refined_errors(refiner: RefineNet, people: Found, input_length: int) -> Tensor:
     """``(P, J)`` metres between refined and true positions, both relative to the anchor joint; 0 for the anchor."""
-    features = refiner.features(people.input_xy, people.joints_3d, people.found, input_width)
+    features = refiner.features(people.input_xy, people.joints_3d, people.found, input_length)
     anchor, _ = refiner.anchors(people.found)
     rows = torch.arange(len(anchor))
     relative = people.truth - people.truth[rows, anchor][:, None]
@@ -150,9 +150,9 @@ def found_errors(refiner: RefineNet, people: Found) -> Tensor:
 
 
 @torch.no_grad()
-def evaluate_refiner(refiner: RefineNet, people: Found, input_width: int) -> dict[str, float]:
+def evaluate_refiner(refiner: RefineNet, people: Found, input_length: int) -> dict[str, float]:
     """Millimetres, relative to the anchor: joints that were found, before and after, and those that were completed."""
-    before, after = found_errors(refiner, people), refined_errors(refiner, people, input_width)
+    before, after = found_errors(refiner, people), refined_errors(refiner, people, input_length)
     judged = before.isfinite()
     hidden = ~people.found & people.truth.isfinite().all(-1)
     return {
