@@ -115,7 +115,9 @@ class Estimator:
         people: dict[int, People] = {}
         for size in dict.fromkeys(box.input_size for box in boxes):
             members = [i for i, box in enumerate(boxes) if box.input_size == size]
-            found = self._predict(*([items[i] for i in members] for items in (pictures, boxes, known)))
+            found = self._predict(
+                [pictures[i] for i in members], [boxes[i] for i in members], [known[i] for i in members]
+            )
             people.update(zip(members, found, strict=True))
         return [people[i] for i in range(len(boxes))]
 
