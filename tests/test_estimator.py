@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from smap import SMAP15, Camera, Estimator, Letterbox, Maps, WeightsError
+from smap.maps import MAP_NAMES
 from smap.network import Hourglass, NetworkConfig, RefineNet, RefinerConfig, save_network, save_refiner
 
 from .scenes import random_scene
@@ -121,6 +122,18 @@ def upright_scene(estimator: Estimator) -> tuple[np.ndarray, Camera, Letterbox]:
             assert estimator.letterbox(box.width, box.height) == box
             return people, camera, box
     raise AssertionError("no upright scene")
+
+
+def test_a_mirrored_picture_gives_the_mirrored_people(weights: Path) -> None:
+    estimator = Estimator(weights, device="cpu", dtype=torch.float32, mirror=True)
+    batch = torch.from_numpy(RNG.normal(size=(2, 3, 64, 96)).astype(np.float32))
+    maps, turned = estimator.network(batch), estimator.network(batch.flip(-1)).mirrored()
+    plain = Estimator(weights, device="cpu", dtype=torch.float32).network(batch)
+    for name in MAP_NAMES:
+        torch.testing.assert_close(getattr(maps, name), getattr(turned, name))
+        assert not torch.allclose(getattr(maps, name), getattr(plain, name))
+    picture = RNG.integers(0, 256, (64, 96, 3), np.uint8)
+    assert estimator.predict(picture).skeleton == SMAP15
 
 
 def test_bgr_is_rgb_turned_round(weights: Path) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from smap import SMAP15, Camera, DecodeConfig, Letterbox, Maps, People, decode, lift
 from smap.decode import ASSOCIATIONS
+from smap.maps import MAP_NAMES
 
 from .scenes import random_scene, targets
 
@@ -71,3 +72,17 @@ def test_a_batch_is_its_images() -> None:
     together = lift(batch, decode(batch), [s[2] for s in scenes], [s[1] for s in scenes])
     for single, (_, camera, box), result in zip(maps, scenes, together, strict=True):
         np.testing.assert_array_equal(recover(single, camera, box).joints_3d, result.joints_3d)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=15, deadline=None)
+def test_maps_of_the_mirrored_picture_show_the_mirrored_people(seed: int) -> None:
+    people, camera, box = random_scene(seed, 4)
+    mirrored = people[:, list(SMAP15.flipped_joints)] * [-1, 1, 1]
+    other = Camera(camera.fx, camera.fy, box.width - 1 - camera.cx, camera.cy)
+    maps = targets(people, camera, box)
+    for name in MAP_NAMES:
+        # Where limbs of two people meet, the share of each differs by a rounding.
+        expected = getattr(targets(mirrored, other, box), name)
+        torch.testing.assert_close(getattr(maps.mirrored(), name), expected, rtol=1e-3, atol=1e-3)
+        assert torch.equal(getattr(maps.mirrored().mirrored(), name), getattr(maps, name))

@@ -71,6 +71,19 @@ class Maps:
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Maps:
         return replace(self, **{name: getattr(self, name).to(device=device, dtype=dtype) for name in MAP_NAMES})
 
+    def mirrored(self) -> Maps:
+        """What the maps of the mirrored pictures would be: left is right, and x points the other way."""
+        joints, limbs = list(self.skeleton.flipped_joints), list(self.skeleton.flipped_limbs)
+        pafs = self.pafs[:, limbs].flip(-1)
+        pafs[:, :, 0].neg_()  # of a copy
+        return Maps(
+            self.heatmaps[:, joints].flip(-1),
+            pafs,
+            self.limb_depths[:, limbs].flip(-1),
+            self.root_depth.flip(-1),
+            self.skeleton,
+        )
+
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name} {tuple(getattr(self, name).shape)}" for name in MAP_NAMES)
         return f"Maps({shapes}, {self.heatmaps.dtype}, {self.heatmaps.device})"

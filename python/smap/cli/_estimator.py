@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..estimator import Estimator
 
 
-def add_estimator_arguments(parser: argparse.ArgumentParser) -> None:
+def add_estimator_arguments(parser: argparse.ArgumentParser, *, mirror: bool = True) -> None:
     group = parser.add_argument_group("network")
     group.add_argument(
         "--weights", default="default", metavar="FILE", help=".safetensors or the authors' SMAP.pth (default: built in)"
@@ -27,6 +27,9 @@ def add_estimator_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--input-size", type=parse_size, metavar="WxH", help="of the network's input (default: the weights' own)"
     )
+    if mirror:
+        help_text = "average over the mirrored picture: better, at twice the network's time"
+        group.add_argument("--mirror", action="store_true", help=help_text)
     group.add_argument("--association", help="how joints become people, see DecodeConfig (default: the library's)")
 
 
@@ -41,6 +44,7 @@ def make_estimator(args: argparse.Namespace) -> Estimator:
         device=args.device,
         decode=replace(decode, association=args.association) if args.association else decode,
         input_size=args.input_size,
+        mirror=args.mirror,
     )
 
 

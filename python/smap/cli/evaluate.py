@@ -81,7 +81,7 @@ def open_data(args: argparse.Namespace) -> tuple[str, Dataset]:
 
 def spec_of(args: argparse.Namespace) -> EstimatorSpec:
     refiner = None if args.refiner == "none" else args.refiner
-    return EstimatorSpec(args.weights, refiner, args.device, args.input_size, args.association)
+    return EstimatorSpec(args.weights, refiner, args.device, args.input_size, args.association, args.mirror)
 
 
 def workers_of(args: argparse.Namespace, images: int) -> int:
@@ -105,6 +105,7 @@ def settings_of(args: argparse.Namespace, spec: EstimatorSpec) -> dict[str, obje
         "refiner": spec.refiner,
         "input_size": spec.input_size,
         "association": spec.association,
+        "mirror": spec.mirror or None,
     }
 
 

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-people", type=positive, help="size of the output (default: the weights' or DecodeConfig's)"
     )
-    add_estimator_arguments(parser)
+    add_estimator_arguments(parser, mirror=False)
 
 
 def run(args: argparse.Namespace) -> int:

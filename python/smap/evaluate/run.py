@@ -7,7 +7,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,14 +44,19 @@ class EstimatorSpec:
     device: str | None = None
     input_size: tuple[int, int] | None = None
     association: str | None = None
+    mirror: bool = False
 
     def __call__(self) -> Predictor:
-        from ..decode import DecodeConfig
-        from ..estimator import Estimator
+        from ..estimator import Estimator, recommended_decode, resolve_weights
 
-        decode = DecodeConfig(association=self.association) if self.association else None  # type: ignore[arg-type]
+        decode = recommended_decode(resolve_weights(self.weights))
         estimator: Predictor = Estimator(
-            self.weights, refiner=self.refiner, device=self.device, decode=decode, input_size=self.input_size
+            self.weights,
+            refiner=self.refiner,
+            device=self.device,
+            decode=replace(decode, association=self.association) if self.association else decode,
+            input_size=self.input_size,
+            mirror=self.mirror,
         )
         return estimator
 

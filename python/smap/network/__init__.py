@@ -3,6 +3,7 @@
 from .config import STRIDE, NetworkConfig
 from .hourglass import ROOT_LOG_OFFSET, ROOT_LOG_SCALE, Hourglass, RawMaps
 from .inference import PreparedNetwork, default_dtype, find_device, fold, prepare
+from .mirror import MirroredNetwork
 from .normalise import IMAGE_MEAN, IMAGE_STD, normalise
 from .refine import RefineNet, RefinerConfig
 from .weights import convert, load_network, load_refiner, read_notes, save_network, save_refiner
@@ -14,6 +15,7 @@ __all__ = [
     "ROOT_LOG_SCALE",
     "STRIDE",
     "Hourglass",
+    "MirroredNetwork",
     "NetworkConfig",
     "PreparedNetwork",
     "RawMaps",
