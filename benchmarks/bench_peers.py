@@ -150,7 +150,9 @@ def test_make_targets(benchmark, people: int, who: str) -> None:
         if who == "smap":
             calls.append(partial(library_targets, joints, inside, normalised[0, 0] / joints[0, 0, 2]))
         else:
-            theirs = np.concatenate([(joints + [0.5, 0.5, 0]) * [STRIDE, STRIDE, 100], 2.0 * inside[..., None]], -1)
+            theirs = np.concatenate(
+                [(joints + np.array([0.5, 0.5, 0])) * [STRIDE, STRIDE, 100], 2.0 * inside[..., None]], -1
+            )
             calls.append(partial(authors_way.make_targets, theirs, (HEIGHT, WIDTH)))
     benchmark.extra_info.update(job=f"targets at 5 scales, {people} people", who=who)
     measure(benchmark, calls, rounds=20 if who == "smap" else 2)
