@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from smap import SMAP15, DecodeConfig, Maps, decode
+from smap import SMAP15, DecodeConfig, Detections, Maps, decode
 
 Array = NDArray[np.float64]
 
@@ -115,8 +115,11 @@ def occluded(joints: Array, normalised: Array) -> NDArray[np.bool_]:
     return hidden
 
 
-def make_scene(seed: int, people: int, halves: float = 0.0, noise: float = 1.0) -> Scene:
-    """A scene of exactly ``people`` people, a share ``halves`` of them visible only above the waist."""
+def make_scene(seed: int, people: int, halves: float = 0.0, noise: float = 1.0, shortest_limb: float = 1.0) -> Scene:
+    """A scene of exactly ``people`` people, a share ``halves`` of them visible only above the waist.
+
+    Limbs shorter than ``shortest_limb`` map pixels have neither PAF nor depth, as in the release's targets.
+    """
     rng = np.random.default_rng((seed, people, int(halves * 100)))
     joints, normalised, half = crowd(rng, people, halves)
     hidden = occluded(joints, normalised)
@@ -147,7 +150,7 @@ def make_scene(seed: int, people: int, halves: float = 0.0, noise: float = 1.0) 
         for p in np.nonzero(inside[:, parent] | inside[:, child])[0]:
             a, b = joints[p, parent], joints[p, child]
             length = np.linalg.norm((b - a)[:2])
-            if length < 1:
+            if length < shortest_limb:
                 continue
             low = np.floor(np.minimum(a, b)[:2] - LIMB_RADIUS - REACH).clip(0).astype(int)
             high = np.ceil(np.maximum(a, b)[:2] + LIMB_RADIUS + REACH + 1).clip(0).astype(int)
@@ -189,20 +192,36 @@ METHODS = {
 }
 
 
-def count_joints(scene: Scene, config: DecodeConfig) -> NDArray[np.int64]:
-    """Joints that are right, true and found; half bodies kept and all; each joint within ``TOLERANCE`` of its place."""
-    found = decode(scene.maps, config)
-    people = found.people[0, : found.count[0]].numpy()
-    places = found.peaks.xy[0].numpy()[np.arange(people.shape[1]), people]
-    places[people < 0] = np.nan
+def match(scene: Scene, places: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Found people, their true people and the joints that are right, each within ``TOLERANCE`` of its place.
+
+    Args:
+        places: ``(P, J, 2)`` map pixels of the people found, NaN where a joint was not.
+    """
     right = (np.linalg.norm(places[:, None] - scene.joints, axis=-1) < TOLERANCE).sum(-1)
     rows, columns = linear_sum_assignment(-right)
-    share = right[rows, columns] / np.maximum((people[rows] >= 0).sum(-1), 1)
-    depth = found.root_depths[0].numpy()[rows]
-    near = np.abs(depth / scene.root_depth[columns] - 1) < DEPTH_TOLERANCE
-    kept = (scene.half[columns] & (share > 0.5) & (right[rows, columns] >= 3) & near).sum()
+    return rows, columns, right[rows, columns]
+
+
+def count_joints(scene: Scene, config: DecodeConfig) -> NDArray[np.int64]:
+    """Joints that are right, true and found; half bodies kept and all."""
+    found = decode(scene.maps, config)
+    places = places_of(found)
+    rows, columns, right = match(scene, places)
+    joints = np.isfinite(places[..., 0])
+    share = right / np.maximum(joints[rows].sum(-1), 1)
+    near = np.abs(found.root_depths[0].numpy()[rows] / scene.root_depth[columns] - 1) < DEPTH_TOLERANCE
+    kept = (scene.half[columns] & (share > 0.5) & (right >= 3) & near).sum()
     truth = np.isfinite(scene.joints[..., 0]).sum()
-    return np.array([right[rows, columns].sum(), truth, (people >= 0).sum(), kept, scene.half.sum()])
+    return np.array([right.sum(), truth, joints.sum(), kept, scene.half.sum()])
+
+
+def places_of(found: Detections) -> Array:
+    """``(P, J, 2)`` map pixels of the first image's people, NaN for joints that were not found."""
+    people = found.people[0, : found.count[0]].numpy()
+    places = found.peaks.xy[0].numpy()[np.arange(people.shape[1]), people].astype(np.float64)
+    places[people < 0] = np.nan
+    return places
 
 
 def time_of(scene: Scene, config: DecodeConfig, rounds: int = 5) -> float:

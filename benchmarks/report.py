@@ -1,6 +1,7 @@
-"""Writes the README's latency tables from pytest-benchmark's JSON: figures in the README come from nowhere else.
+"""Writes the README's tables of times from pytest-benchmark's JSON: figures in the README come from nowhere else.
 
 pytest benchmarks --benchmark-enable --benchmark-only --benchmark-json benchmarks/results/cpu.json
+pytest benchmarks/bench_peers.py --benchmark-enable --benchmark-only --benchmark-json benchmarks/results/peers.json
 python benchmarks/report.py
 """
 
@@ -9,13 +10,13 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMAND = "pytest benchmarks --benchmark-enable --benchmark-only --benchmark-json benchmarks/results/NAME.json"
-BEGIN, END = "<!-- latency: benchmarks/report.py -->", "<!-- /latency -->"
+RESULTS = ROOT / "benchmarks" / "results"
+OPTIONS = "--benchmark-enable --benchmark-only --benchmark-json benchmarks/results"
+PEERS = "peers"  # the file, and the group of benchmarks that stand beside each other
 
 
 def duration(seconds: float) -> str:
@@ -38,6 +39,8 @@ def table(result: dict[str, Any]) -> str:
     lines = [f"{', '.join([machine(result['machine_info']), *gpus])}; {result['datetime'][:10]}:", ""]
     lines += ["| group | benchmark | median | fastest |", "|---|---|---|---|"]
     for b in sorted(result["benchmarks"], key=lambda b: (b["group"] or "", b["name"])):
+        if b["group"] == PEERS:
+            continue
         name = b["name"].removeprefix("test_").replace("_", " ")
         stats = b["stats"]
         lines.append(f"| {b['group']} | {name} | {duration(stats['median'])} | {duration(stats['min'])} |")
@@ -55,19 +58,47 @@ def trim(path: Path) -> dict[str, Any]:
     return result
 
 
-def report(files: Iterable[Path]) -> str:
-    tables = [table(trim(path)) for path in files]
-    return "\n\n".join([f"`{COMMAND}`", *tables])
+def latency() -> str:
+    files = [path for path in sorted(RESULTS.glob("*.json")) if path.stem != PEERS]
+    return "\n\n".join([f"`pytest benchmarks {OPTIONS}/NAME.json`", *(table(trim(path)) for path in files)])
+
+
+def peers() -> str:
+    """A row per job, a column per library: time, in brackets how many times the first column's, joints found."""
+    result = trim(RESULTS / f"{PEERS}.json")
+    jobs: dict[str, dict[str, Any]] = {}
+    for b in result["benchmarks"]:
+        jobs.setdefault(b["extra_info"]["job"], {})[b["extra_info"]["who"]] = b
+    names = list(dict.fromkeys(name for row in jobs.values() for name in row))
+    lines = [f"`TRT_POSE=DIR pytest benchmarks/bench_peers.py {OPTIONS}/{PEERS}.json`", ""]
+    lines += [f"{machine(result['machine_info'])}; {result['datetime'][:10]}:", ""]
+    lines += [f"| | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for job, row in jobs.items():
+        ours = row[names[0]]["extra_info"]["seconds"]
+        lines.append(f"| {job} | {' | '.join(versus(row.get(name), ours) for name in names)} |")
+    return "\n".join(lines)
+
+
+def versus(b: dict[str, Any] | None, ours: float) -> str:
+    if b is None:
+        return ""
+    info = b["extra_info"]
+    times = info["seconds"] / ours
+    ratio = "" if times == 1 else f" ({times:.{0 if times >= 10 else 1}f}x)"
+    found = [f"{info[name]:.3f}".removeprefix("0") for name in ("recall", "precision") if name in info]
+    return duration(info["seconds"]) + ratio + (f", {' / '.join(found)}" if found else "")
 
 
 def main() -> None:
-    files = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
     readme = ROOT / "README.md"
     text = readme.read_text()
-    if BEGIN not in text or END not in text:
-        sys.exit(f"README.md must hold {BEGIN} and {END}")
-    body = f"{BEGIN}\n{report(files)}\n{END}"
-    readme.write_text(re.sub(re.escape(BEGIN) + ".*?" + re.escape(END), lambda _: body, text, flags=re.S))
+    for name, write in (("latency", latency), (PEERS, peers)):
+        begin, end = f"<!-- {name}: benchmarks/report.py -->", f"<!-- /{name} -->"
+        if begin not in text or end not in text:
+            sys.exit(f"README.md must hold {begin} and {end}")
+        body = f"{begin}\n{write()}\n{end}"
+        text = re.sub(re.escape(begin) + ".*?" + re.escape(end), lambda _, body=body: body, text, flags=re.S)
+    readme.write_text(text)
 
 
 if __name__ == "__main__":
