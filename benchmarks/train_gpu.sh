@@ -4,7 +4,8 @@
 #   OUT=piece1 benchmarks/train_gpu.sh
 #   OUT=piece2 FROM=piece1/state benchmarks/train_gpu.sh
 # In OUT, in files under 16 MiB: state/ (to continue from), best.safetensors, curve.jsonl, train.log, figures.txt.
-#   MINUTES=8      of training; building and the last figures take two more
+#   MINUTES=8      of training, over the last ANNEAL=2 of which the learning rate falls; building and the last figures
+#                  take two more
 #   PACK=DIR       scene pack (default ../shared/scenes)
 #   CONFIG=FILE    default examples/train_gpu.toml; its data paths are replaced by PACK
 #   DEVICE=cuda    PYTHON=python3    ARCH=90 as in gpu.sh    BUILD=0: smap is installed already
@@ -27,7 +28,7 @@ sed "s|^path = .*|path = \"$pack\"|; s|path = \"../shared/scenes\"|path = \"$pac
 begin=(--start-from python/smap/weights/default.safetensors)
 [[ -n ${FROM:-} ]] && begin=(--continue-from "$FROM")
 "$python" -m smap train "$run/config.toml" --out "$run/run" --device "${DEVICE:-cuda}" --minutes "${MINUTES:-8}" \
-  --quiet --portable "$out/state" "${begin[@]}" 2>&1 | tee "$out/train.log"
+  --anneal "${ANNEAL:-2}" --quiet --portable "$out/state" "${begin[@]}" 2>&1 | tee "$out/train.log"
 
 for file in best.safetensors curve.jsonl; do
   if [[ -e $run/run/$file ]]; then cp "$run/run/$file" "$out/"; fi

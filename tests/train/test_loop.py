@@ -106,6 +106,16 @@ def test_stops_on_time_and_goes_on_later(tmp_path: Path) -> None:
     assert trained(tmp_path).step == 12
 
 
+def test_the_rate_falls_at_the_end_of_borrowed_time(tmp_path: Path) -> None:
+    config = tiny_config(100_000, schedule={"steps": 100_000, "warmup": 0, "peak": 1e-3, "floor": 0.1})
+    lines: list[dict[str, float]] = []
+    trainer = Trainer(config, tmp_path, device="cpu", batches=TinyBatches, progress=False)
+    trainer.run(seconds=6.0, anneal=5.0, observe=lines.append)
+    rates = [line["rate"] for line in lines]
+    assert rates == sorted(rates, reverse=True) and len(rates) > 4
+    assert rates[0] == pytest.approx(1e-3) and 1e-4 < rates[-1] < 0.6e-3
+
+
 def test_learns_a_batch_by_heart(tmp_path: Path) -> None:
     config = tiny_config(
         60, phases=[{"until": 1.0, "size": [64, 64], "batch": 2}], schedule={"steps": 60, "warmup": 5, "peak": 1e-2}

@@ -17,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run: checkpoints and curve")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the GPU when there is one)")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after about so long; run again to go on")
+    parser.add_argument(
+        "--anneal", type=float, default=0.0, metavar="M", help="of --minutes, the last M let the learning rate fall"
+    )
     parser.add_argument("--start-from", type=Path, metavar="FILE", help="weights to begin a new run with")
     parser.add_argument("--continue-from", type=Path, metavar="FOLDER", help="a portable checkpoint to continue from")
     parser.add_argument(
@@ -33,6 +36,8 @@ def run(args: argparse.Namespace) -> int:
 
     if not args.minutes > 0:
         raise ValueError(f"minutes must be positive, got {args.minutes}")
+    if not 0 <= args.anneal <= args.minutes or args.anneal == math.inf:
+        raise ValueError(f"anneal must be between 0 and minutes = {args.minutes}, got {args.anneal}")
     if args.start_from is not None and args.continue_from is not None:
         raise ValueError("start-from must not be given beside continue-from, got both")
     config = load_config(args.config)
@@ -48,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         state = read_portable(args.continue_from)
     trainer = Trainer(config, args.out, device=args.device, start_from=state, progress=not args.quiet)
     try:
-        trainer.run(seconds=60 * args.minutes)
+        trainer.run(seconds=60 * args.minutes, anneal=60 * args.anneal)
     except FloatingPointError as error:
         raise ValueError(str(error)) from error
     finally:

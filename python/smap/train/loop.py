@@ -116,6 +116,7 @@ class Trainer:
         self.optimiser = _optimiser(self.network, config)
         self.step = 0
         self.best = -math.inf
+        self._ease = 1.0  # on the learning rate, see ``run``
         last = self.folder / LAST
         if last.exists():
             self._restore(read_checkpoint(last), last)
@@ -171,11 +172,14 @@ class Trainer:
         until: int | None = None,
         *,
         seconds: float = math.inf,
+        anneal: float = 0.0,
         observe: Callable[[dict[str, float]], None] | None = None,
     ) -> None:
         """Train up to step ``until`` (the schedule's end), or for about so many seconds; then save.
 
         Args:
+            anneal: over the last so many of ``seconds`` the learning rate falls to the schedule's floor, whatever the
+                schedule says: good weights at the end of borrowed time. Such a run depends on the clock.
             observe: gets every line of the curve.
 
         Raises:
@@ -187,6 +191,7 @@ class Trainer:
             self.save()
             return
         deadline = time.monotonic() + seconds
+        self._ease = 1.0
         saved = window = time.monotonic()
         curve = Curve(self.folder, self.step) if self.main else None
         validator = Validator(config, self.device) if self.main and config.validation.source is not None else None
@@ -220,6 +225,8 @@ class Trainer:
                         saved = time.monotonic()
                     if self.step >= end or self._all_agree(time.monotonic() > deadline):
                         break
+                    if anneal > 0:
+                        self._ease = 1 - self._most((time.monotonic() + anneal - deadline) / anneal)
                     sums, pictures, window = torch.zeros_like(sums), 0, time.monotonic()
                 self.save()
             finally:
@@ -235,7 +242,7 @@ class Trainer:
     def _update(self, step: int, batch: Batch) -> LossParts:
         config = self.config
         batch = batch.to(self.device)
-        rate = config.schedule.rate(step)
+        rate = self._rate(step)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.network.train()
@@ -270,6 +277,10 @@ class Trainer:
             else:
                 mean.copy_(value)
 
+    def _rate(self, step: int) -> float:
+        schedule = self.config.schedule
+        return schedule.rate(step) * (schedule.floor + (1 - schedule.floor) * self._ease)
+
     def _validation_due(self, steps: int) -> bool:
         """Whether one of the last so many steps completed a stretch between validations."""
         every = self.config.validation.every
@@ -278,7 +289,7 @@ class Trainer:
     def _line(self, parts: Tensor, rate: float) -> dict[str, float]:
         names = ("loss" if name == "total" else f"loss_{name}" for name in LossParts._fields)
         loss = dict(zip(names, parts.tolist(), strict=True))
-        rates = {"rate": self.config.schedule.rate(self.step - 1), "pictures_s": rate}
+        rates = {"rate": self._rate(self.step - 1), "pictures_s": rate}
         return {"step": float(self.step)} | loss | rates | self.probe.result()
 
     def _validate(self, validator: Validator, curve: Curve) -> None:
@@ -296,11 +307,16 @@ class Trainer:
 
     def _all_agree(self, stop: bool) -> bool:
         """True in every process as soon as it is in one."""
+        return self._most(float(stop)) > 0
+
+    def _most(self, value: float) -> float:
+        """The largest of all processes' values, between 0 and 1: the same number in each of them."""
+        value = min(1.0, max(0.0, value))
         if self.processes.count == 1:
-            return stop
-        flag = torch.tensor(float(stop), device=self.device)
-        dist.all_reduce(flag, dist.ReduceOp.MAX)
-        return bool(flag > 0)
+            return value
+        shared = torch.tensor(value, device=self.device)
+        dist.all_reduce(shared, dist.ReduceOp.MAX)
+        return float(shared)
 
 
 def network_state(path: Path | str) -> dict[str, Any]:
