@@ -1,4 +1,4 @@
-"""The authors' decode (zju3dv/SMAP, extensions/) in NumPy, step by step in their precision. Shares no code with smap."""
+"""The authors' decode (zju3dv/SMAP, extensions/) in NumPy, step by step, rounded as theirs; independent of smap."""
 
 from __future__ import annotations
 

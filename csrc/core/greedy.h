@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/association.h"
-#include "core/limb_filter.h"
+#include "core/limb_pairs.h"
 
 namespace smap {
 
@@ -13,13 +13,13 @@ struct Pair {
 
 /// The work on one image.
 struct GreedyAssociation : ImageProblem {
-  int32_t* taken;           // (K) child peaks that the limb has given away
-  int32_t* partner;         // (K) child peak of a parent peak
-  int32_t* best_of_parent;  // (K) pair
-  int32_t* best_of_child;   // (K) pair
-  int32_t* possible;        // (K) child peaks worth a look
-  float *child_x, *child_y; // (K) map px
-  Pair* pairs;              // (K K) candidates of one limb
+  int32_t* taken;            // (K) child peaks that the limb has given away
+  int32_t* partner;          // (K) child peak of a parent peak
+  int32_t* best_of_parent;   // (K) pair
+  int32_t* best_of_child;    // (K) pair
+  int32_t* possible;         // (K) child peaks worth a look
+  float *child_x, *child_y;  // (K) map px
+  Pair* pairs;               // (K K) candidates of one limb
   int64_t found = 0;
 
   /// int32 words of lent memory.
@@ -92,6 +92,13 @@ struct GreedyAssociation : ImageProblem {
     return excess < 0.0f ? excess : 0.0f;
   }
 
+  float score_possible(const Limb& limb, int64_t a, int64_t c, float* distance) const {
+    const float s = score_limb(limb.score, all.xy(b, limb.parent, a, 0), all.xy(b, limb.parent, a, 1), child_x[c],
+                               child_y[c], distance);
+    if (!is_finite(s)) report(AssociationProblem::kPafsNotFinite);
+    return s;
+  }
+
   void read_children(const Limb& limb) const {
     for (int64_t c = 0; c < limb.children; ++c) {
       taken[c] = 0;
@@ -121,7 +128,7 @@ struct GreedyAssociation : ImageProblem {
         const int64_t c = possible[i];
         if (taken[c]) continue;
         float distance;
-        float s = pair_score(limb, a, c, &distance);
+        float s = score_possible(limb, a, c, &distance);
         if (!(s > best_score)) continue;  // the penalty only lowers it
         s += length_penalty(longest, distance);
         if (s > best_score) {
@@ -148,7 +155,7 @@ struct GreedyAssociation : ImageProblem {
       for (int64_t i = 0; i < listed; ++i) {
         const int64_t c = possible[i];
         float distance;
-        float s = pair_score(limb, a, c, &distance);
+        float s = score_possible(limb, a, c, &distance);
         if (!(s > 0.0f)) continue;
         s += length_penalty(half_height, distance);
         if (s > 0.0f) pairs[n++] = {static_cast<int32_t>(a), static_cast<int32_t>(c), s};
