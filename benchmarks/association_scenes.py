@@ -1,6 +1,7 @@
 """Crowds for the decode: maps as a network might give them, and who stands where.
 
-    python -m benchmarks.association_scenes     # recall and precision of every association
+    python -m benchmarks.association_scenes                # recall and precision of every association
+    python -m benchmarks.association_scenes --official     # on the crowds that the release's fixtures come from
 
 People stand, sit, overlap, and hold on to each other; joints are hidden by nearer people, missing, or imagined; all
 maps are noisy. Every scene follows from its seed.
@@ -16,8 +17,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from tests.conftest import SHARED
 
 from smap import SMAP15, DecodeConfig, Detections, Maps, decode
+from smap.ops import find_peaks
 
 Array = NDArray[np.float64]
 
@@ -224,6 +227,19 @@ def places_of(found: Detections) -> Array:
     return places
 
 
+def ceiling(scenes: list[Scene]) -> float:
+    """Share of the true joints that have a peak of their own: no association finds more."""
+    own = truth = 0
+    for scene in scenes:
+        found = find_peaks(scene.maps.heatmaps, DecodeConfig().peak_threshold)
+        for joint, count in enumerate(found[2][0].tolist()):
+            distance = np.linalg.norm(scene.joints[:, joint, None] - found[0][0, joint, :count].numpy(), axis=-1)
+            near = np.nan_to_num(distance, nan=np.inf) < TOLERANCE
+            own += near[linear_sum_assignment(near, maximize=True)].sum()
+        truth += np.isfinite(scene.joints[..., 0]).sum()
+    return float(own / truth)
+
+
 def time_of(scene: Scene, config: DecodeConfig, rounds: int = 5) -> float:
     """Best thread CPU time of a decode, microseconds."""
     times = []
@@ -237,10 +253,22 @@ def time_of(scene: Scene, config: DecodeConfig, rounds: int = 5) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Joint recall and precision of every association, and its time.")
     parser.add_argument("--scenes", type=int, default=12, help="scenes of every kind")
-    scenes = parser.parse_args().scenes
+    parser.add_argument("--first", type=int, default=0, help="seed of the first scene")
+    parser.add_argument("--official", action="store_true", help="the crowds of the recorded fixtures (SMAP_SHARED)")
+    args = parser.parse_args()
+    seeds = range(args.first, args.first + args.scenes)
     torch.set_num_threads(1)
-    kinds = {f"{n} people": [make_scene(seed, n) for seed in range(scenes)] for n in (10, 20, 50)}
-    kinds["10, half of them half"] = [make_scene(seed, 10, halves=0.5) for seed in range(scenes)]
+    if args.official:
+        from .official_crowds import official_scene
+
+        if not SHARED.is_dir():
+            print(f"skipped: needs the shared data ({SHARED})")
+            return
+        kinds = {f"{n} people": [official_scene(SHARED, seed, n) for seed in seeds] for n in (10, 20, 50)}
+    else:
+        kinds = {f"{n} people": [make_scene(seed, n) for seed in seeds] for n in (10, 20, 50)}
+        kinds["10, half of them half"] = [make_scene(seed, 10, halves=0.5) for seed in seeds]
+    print(f"{'every joint with its peak':24}" + "".join(f"{ceiling(group):>28.3f}" for group in kinds.values()))
     print(f"{'':24}" + "".join(f"{kind:>28}" for kind in kinds) + "   half bodies kept")
     for name, config in METHODS.items():
         cells, kept = [], ""

@@ -9,6 +9,8 @@ from benchmarks.association_scenes import count_joints, make_scene
 
 from smap import SMAP15, DecodeConfig, Maps, decode
 
+from .test_decode import one_person
+
 
 def test_optimal_finds_more_joints_than_the_papers_greedy_and_no_more_wrong_ones() -> None:
     scenes = [make_scene(seed, people) for people in (10, 20) for seed in range(3)]
@@ -51,3 +53,14 @@ def test_of_two_people_in_one_place_the_nearer_gets_the_joint(association: str, 
     nearer, farther = found.people[0, :2]
     assert nearer[0] == 0 and farther[0] == -1
     assert nearer[2] == int(np.argmin(depths))
+
+
+def test_a_body_found_twice_is_one_person() -> None:
+    maps = one_person()
+    maps.heatmaps[0, [0, 2], [40, 60], 53] = 0.95  # a second neck and a second pelvis, 6 cm to the side
+    maps.pafs[0, 0, 1, 38:62, 51:56] = -1
+    greedy, optimal = (decode(maps, DecodeConfig(association=name)) for name in ("depth-aware", "optimal"))
+    assert greedy.count.item() == 2 and optimal.count.item() == 1
+    assert (optimal.people[0, 0] >= 0).all()
+    maps.root_depth[0, :, 52:] = 3.0  # somebody behind is somebody else
+    assert decode(maps).count.item() == 2

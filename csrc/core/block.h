@@ -30,6 +30,10 @@ struct OneThread {
   void each(int32_t count, F f) const {
     for (int32_t i = 0; i < count; ++i) f(i);
   }
+
+  void lower(int32_t* place, int32_t value) const {
+    if (value < *place) *place = value;
+  }
 };
 
 SMAP_DEVICE inline int32_t count_bits(uint32_t bits) {

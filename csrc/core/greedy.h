@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/association.h"
+#include "core/limb_pairs.h"
 
 namespace smap {
 
@@ -12,16 +13,18 @@ struct Pair {
 
 /// The work on one image.
 struct GreedyAssociation : ImageProblem {
-  int32_t* taken;           // (K) child peaks that the limb has given away
-  int32_t* partner;         // (K) child peak of a parent peak
-  int32_t* best_of_parent;  // (K) pair
-  int32_t* best_of_child;   // (K) pair
-  Pair* pairs;              // (K K) candidates of one limb
+  int32_t* taken;            // (K) child peaks that the limb has given away
+  int32_t* partner;          // (K) child peak of a parent peak
+  int32_t* best_of_parent;   // (K) pair
+  int32_t* best_of_child;    // (K) pair
+  int32_t* possible;         // (K) child peaks worth a look
+  float *child_x, *child_y;  // (K) map px
+  Pair* pairs;               // (K K) candidates of one limb
   int64_t found = 0;
 
   /// int32 words of lent memory.
   SMAP_HOST_DEVICE static int64_t workspace_size(Association mode, int64_t capacity) {
-    return 4 * capacity + (mode == Association::kPaf ? 3 * capacity * capacity : 0);
+    return 7 * capacity + (mode == Association::kPaf ? 3 * capacity * capacity : 0);
   }
 
   SMAP_HOST_DEVICE GreedyAssociation(const AssociationProblem& problem, int64_t b)
@@ -30,7 +33,10 @@ struct GreedyAssociation : ImageProblem {
         partner(taken + capacity),
         best_of_parent(partner + capacity),
         best_of_child(best_of_parent + capacity),
-        pairs(reinterpret_cast<Pair*>(best_of_child + capacity)) {}
+        possible(best_of_child + capacity),
+        child_x(reinterpret_cast<float*>(possible + capacity)),
+        child_y(child_x + capacity),
+        pairs(reinterpret_cast<Pair*>(child_y + capacity)) {}
 
   SMAP_HOST_DEVICE int64_t& member(int64_t person, int64_t joint) const { return all.people(b, person, joint); }
 
@@ -69,12 +75,15 @@ struct GreedyAssociation : ImageProblem {
     return s;
   }
 
-  /// Longest expected limb in map px at this depth, d_cons of Eq. 2, rounded as the authors do: their map holds
-  /// centimetres per pixel of focal length in float32, their product is a double.
+  /// Longest expected limb in map px at this depth, d_cons of Eq. 2.
   SMAP_HOST_DEVICE float longest(int64_t l, float depth) const {
-    const double width = static_cast<double>(all.root_depth.size[2]);
-    const float raw = static_cast<float>(static_cast<double>(depth) * 100.0 / width);
-    return static_cast<float>(all.options.length_slack * (100.0 * all.lengths(l)) / static_cast<double>(raw));
+    const double width = static_cast<double>(all.root_depth.size[2]), length = all.lengths(l);
+    if (!all.options.limb.official) return static_cast<float>(all.options.length_slack * length * width / depth);
+    // Rounded as the authors do: bones in centimetres and a map in centimetres per input pixel of focal length, both
+    // float32, their product a double; four input pixels are one of the map.
+    const float bone = static_cast<float>(100 * length), per_metre = static_cast<float>(4 * width / 100);
+    const float raw = static_cast<float>(static_cast<double>(depth) / per_metre);
+    return static_cast<float>(all.options.length_slack * bone / raw) / 4;
   }
 
   /// Lowers the score of a limb that is longer than it should be; never below -1 for positive lengths.
@@ -83,20 +92,43 @@ struct GreedyAssociation : ImageProblem {
     return excess < 0.0f ? excess : 0.0f;
   }
 
+  float score_possible(const Limb& limb, int64_t a, int64_t c, float* distance) const {
+    const float s = score_limb(limb.score, all.xy(b, limb.parent, a, 0), all.xy(b, limb.parent, a, 1), child_x[c],
+                               child_y[c], distance);
+    if (!is_finite(s)) report(AssociationProblem::kPafsNotFinite);
+    return s;
+  }
+
+  void read_children(const Limb& limb) const {
+    for (int64_t c = 0; c < limb.children; ++c) {
+      taken[c] = 0;
+      child_x[c] = all.xy(b, limb.child, c, 0);
+      child_y[c] = all.xy(b, limb.child, c, 1);
+    }
+  }
+
+  /// Lists the child peaks that a parent peak may have a score above 0 with, in their order.
+  int64_t list_possible(const Limb& limb, int64_t a) const {
+    return list_possible_limbs(limb.score, all.xy(b, limb.parent, a, 0), all.xy(b, limb.parent, a, 1), child_x, child_y,
+                               limb.children, possible);
+  }
+
   /// Nearest person first, best child peak that is left.
-  SMAP_HOST_DEVICE void connect_by_depth(int64_t l) {
+  void connect_by_depth(int64_t l) {
     const Limb limb = this->limb(l);
-    for (int64_t c = 0; c < limb.children; ++c) taken[c] = 0;
+    read_children(limb);
     for (int64_t p = 0; p < found; ++p) {
       const int64_t a = member(p, limb.parent);
       if (a < 0) continue;
       const float longest = this->longest(l, all.root_depths(b, p));
       int64_t best = -1;
       float best_score = 0.0f;
-      for (int64_t c = 0; c < limb.children; ++c) {
+      const int64_t n = list_possible(limb, a);
+      for (int64_t i = 0; i < n; ++i) {
+        const int64_t c = possible[i];
         if (taken[c]) continue;
         float distance;
-        float s = pair_score(limb, a, c, &distance);
+        float s = score_possible(limb, a, c, &distance);
         if (!(s > best_score)) continue;  // the penalty only lowers it
         s += length_penalty(longest, distance);
         if (s > best_score) {
@@ -112,21 +144,23 @@ struct GreedyAssociation : ImageProblem {
   }
 
   /// Best pair of all first, whoever it belongs to; of equal scores the lower parent peak, then the lower child peak.
-  SMAP_HOST_DEVICE void connect_by_score(int64_t l) {
+  void connect_by_score(int64_t l) {
     const Limb limb = this->limb(l);
+    read_children(limb);
     const float half_height = static_cast<float>(all.pafs.size[3]) / 2;
     int64_t n = 0;
     for (int64_t a = 0; a < limb.parents; ++a) {
       partner[a] = -1;
-      for (int64_t c = 0; c < limb.children; ++c) {
+      const int64_t listed = list_possible(limb, a);
+      for (int64_t i = 0; i < listed; ++i) {
+        const int64_t c = possible[i];
         float distance;
-        float s = pair_score(limb, a, c, &distance);
+        float s = score_possible(limb, a, c, &distance);
         if (!(s > 0.0f)) continue;
         s += length_penalty(half_height, distance);
         if (s > 0.0f) pairs[n++] = {static_cast<int32_t>(a), static_cast<int32_t>(c), s};
       }
     }
-    for (int64_t c = 0; c < limb.children; ++c) taken[c] = 0;
     // A pair that is the best for both its ends is one that going through all pairs by score would accept.
     while (n > 0) {
       for (int64_t a = 0; a < limb.parents; ++a) best_of_parent[a] = -1;
@@ -186,7 +220,7 @@ struct GreedyAssociation : ImageProblem {
       for (int64_t at = p; at > 0 && all.root_depths(b, at) < all.root_depths(b, at - 1); --at) swap_people(at, at - 1);
   }
 
-  SMAP_HOST_DEVICE void run() {
+  void run() {
     report(AssociationProblem::kFine);
     for (int64_t k = 0; k < peaks(root()); ++k) add_person(root(), k);
     for (int64_t l = 0; l < limbs; ++l) {

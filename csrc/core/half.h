@@ -37,12 +37,11 @@ struct Float16 {
   uint16_t bits;
 
   SMAP_HOST_DEVICE operator float() const {
-    const uint32_t sign = static_cast<uint32_t>(bits & 0x8000u) << 16;
-    const uint32_t magnitude = static_cast<uint32_t>(bits & 0x7fffu) << 13;
+    // The sign extends over what the shift leaves free; the mask keeps one bit of it.
+    const uint32_t shifted = (static_cast<uint32_t>(static_cast<int16_t>(bits)) << 13) & 0x8fffe000u;
+    if ((bits & 0x7c00u) == 0x7c00u) return bits_to_float(shifted | 0x7f800000u);  // infinity and NaN
     // 2^112 moves the exponent bias from 15 to 127, for subnormal numbers too.
-    uint32_t value = float_to_bits(bits_to_float(magnitude) * 5.192296858534828e33f);
-    if ((bits & 0x7c00u) == 0x7c00u) value = magnitude | 0x7f800000u;  // infinity and NaN
-    return bits_to_float(value | sign);
+    return bits_to_float(shifted) * 5.192296858534828e33f;
   }
 };
 

@@ -35,11 +35,8 @@ struct LimbScore {
   /// Parent peak (ax, ay) and child peak (bx, by), map px with centres at integers; `length` is their distance.
   /// Mean of the counted samples, kNearScore, or kNoLimb; NaN when a sampled value is not finite.
   SMAP_HOST_DEVICE float operator()(float ax, float ay, float bx, float by, float* length) const {
-    // The authors' peaks lie 0.5 to the lower right of these; adding it first rounds the vector as theirs.
-    const float shift = options.official ? 0.5f : 0.0f;
-    const Segment s = from_child ? Segment(bx + shift, by + shift, ax + shift, ay + shift)
-                                 : Segment(ax + shift, ay + shift, bx + shift, by + shift);
-    *length = s.length;
+    const Segment s = segment(ax, ay, bx, by);
+    *length = measured(s);
     if (!(s.length > 1e-6f)) return is_finite(s.length) ? kNoLimb : s.length - s.length;
 
     const int n = s.samples;
@@ -66,9 +63,8 @@ struct LimbScore {
     return enough(counted, n) ? sum / static_cast<float>(counted) : fallback(s);
   }
 
- private:
   struct Segment {
-    float x, y, dx, dy, length, ux, uy;
+    float x, y, dx, dy, length, ux, uy, step_x, step_y;
     int samples;
 
     SMAP_HOST_DEVICE Segment(float ax, float ay, float bx, float by) : x(ax), y(ay), dx(bx - ax), dy(by - ay) {
@@ -78,20 +74,44 @@ struct LimbScore {
       length = sqrtf(dx * dx + dy * dy);
       ux = dx / length;
       uy = dy / length;
+      step_x = dx / static_cast<float>(samples);
+      step_y = dy / static_cast<float>(samples);
     }
   };
 
+  /// From where it is sampled.
+  SMAP_HOST_DEVICE Segment segment(float ax, float ay, float bx, float by) const {
+    const float shift = this->shift();
+    return from_child ? Segment(bx + shift, by + shift, ax + shift, ay + shift)
+                      : Segment(ax + shift, ay + shift, bx + shift, by + shift);
+  }
+
+  /// Length for the length term: the authors measure a second time there, in double.
+  SMAP_HOST_DEVICE float measured(const Segment& s) const {
+    if (!options.official) return s.length;
+    const double dx = s.dx, dy = s.dy;
+    return static_cast<float>(sqrt(dx * dx + dy * dy));
+  }
+
+  /// The authors' peaks lie 0.5 to the lower right of ours; adding it first rounds the vector as theirs.
+  SMAP_HOST_DEVICE float shift() const { return options.official ? 0.5f : 0.0f; }
+
+  /// Where the first sample lies, in steps from the start.
+  SMAP_HOST_DEVICE float first_sample() const { return options.official ? 0.0f : 0.5f; }
+
+  /// Whether so many counted samples of n are enough.
   SMAP_HOST_DEVICE bool enough(int counted, int n) const {
     return static_cast<float>(counted) / static_cast<float>(n) > options.counted_share;
   }
 
   SMAP_HOST_DEVICE float fallback(const Segment& s) const { return s.length < near_distance ? kNearScore : kNoLimb; }
 
+ private:
   /// Component along the limb at sample i, nearest pixel.
   SMAP_HOST_DEVICE float sample(const Segment& s, int i) const {
-    const float t = static_cast<float>(i) + (options.official ? 0.0f : 0.5f), n = static_cast<float>(s.samples);
-    const int64_t px = nearest_pixel(s.x + t * s.dx / n, paf.size[2]),
-                  py = nearest_pixel(s.y + t * s.dy / n, paf.size[1]);
+    const float t = static_cast<float>(i) + first_sample();
+    const int64_t px = nearest_pixel(s.x + t * s.step_x, paf.size[2]),
+                  py = nearest_pixel(s.y + t * s.step_y, paf.size[1]);
     const int64_t offset = py * paf.stride[1] + px * paf.stride[2];
     const float vx = paf.at(offset) * options.scale, vy = paf.at(offset + paf.stride[0]) * options.scale;
     return s.ux * vx + s.uy * vy;

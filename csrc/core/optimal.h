@@ -13,18 +13,21 @@ namespace smap {
 /// People start at the root peaks (and, without a visible root, at what is left of the next joint). Limb after limb,
 /// children are assigned exactly: the largest sum of scores over all people. A joint without a peak gets a place at the
 /// end of the PAF that leads to it, so that the limbs behind it still find their person. Then everything is assigned
-/// once more, and now a peak comes with the branch that hangs on it: an arm of the wrong size for its person's depth
-/// moves to whom it fits.
+/// once more: people now have a size, from the limbs that they were given, and a peak comes with the branch that hangs
+/// on it: an arm of the wrong size moves to whom it fits.
 struct OptimalAssociation : ImageProblem {
   // Chosen on the scenes of benchmarks/association_scenes.py.
   static constexpr float kReach = 1.9f;           // longest limb, in mean lengths at the person's depth
   static constexpr float kReachMargin = 2.0f;     // map px on top of it
-  static constexpr float kShortRatio = 0.8f;      // of the mean length, in space; shorter limbs are worth less
-  static constexpr float kImaginedFactor = 0.8f;  // on the PAF of a limb whose parent was not found
+  static constexpr float kShortRatio = 0.9f;      // of the person's limbs, in space; shorter ones are worth less
+  static constexpr float kImaginedFactor = 0.7f;  // on the PAF of a limb whose parent was not found
   static constexpr float kNearFirst = 0.1f;       // in favour of the nearest person, falling with depth (ordinal prior)
   static constexpr float kNoWalk = 5.0f;          // map px: the end of a limb with a shorter reach is put at its start
   static constexpr int kCandidates = 8;           // child peaks kept for a person and limb, the best
+  static constexpr float kSamePlace = 0.1f;       // metres between the joints of one body found twice
+  static constexpr float kSameDepth = 1.15f;      // ratio
   static constexpr int kSweeps = 2;
+  static constexpr float kSizePrior = 6.0f;     // so many limbs of mean length say that the person has mean size
   static constexpr float kMostWorth = 1000.0f;  // of PAFs that are no unit vectors: the sums stay in range
   static constexpr float kUnit = 65536.0f;      // profits are whole numbers of 1 / kUnit
 
@@ -51,6 +54,7 @@ struct OptimalAssociation : ImageProblem {
 
   State* state;
   float* depth;             // (P) normalised
+  float* size;              // (P) of the person's limbs, in mean lengths
   int32_t* origin;          // (P) joint that the person started from
   Node* nodes;              // (P, J)
   Node* before;             // (P, J) while branches move
@@ -63,7 +67,7 @@ struct OptimalAssociation : ImageProblem {
   int32_t* lent;            // (L, Assignment::words)
 
   SMAP_HOST_DEVICE static int64_t workspace_size(int64_t joints, int64_t limbs, int64_t capacity, int64_t people) {
-    return words<State>(1) + 2 * people + 2 * words<Node>(people * joints) + words<Candidates>(limbs * people) +
+    return words<State>(1) + 3 * people + 2 * words<Node>(people * joints) + words<Candidates>(limbs * people) +
            limbs * joints + limbs + limbs * capacity + limbs * (people + 1) +
            words<Assignment::Edge>(limbs * people * kCandidates) + limbs * Assignment::words(people, capacity);
   }
@@ -72,6 +76,7 @@ struct OptimalAssociation : ImageProblem {
     int32_t* next = all.workspace.data + b * all.workspace.stride[0];
     state = take<State>(&next, 1);
     depth = take<float>(&next, max_people);
+    size = take<float>(&next, max_people);
     origin = take<int32_t>(&next, max_people);
     nodes = take<Node>(&next, max_people * joints);
     before = take<Node>(&next, max_people * joints);
@@ -95,6 +100,7 @@ struct OptimalAssociation : ImageProblem {
       });
     };
     for (int sweep = 0; sweep < kSweeps; ++sweep) {
+      if (sweep > 0) block.each(state->found, [this](int32_t p) { measure(p); });
       // The first limb alone: who is left at its far end starts a half body. Then level after level, as the limbs of
       // one level concern different joints.
       for (int32_t step = 0; step <= state->levels; ++step) {
@@ -108,6 +114,7 @@ struct OptimalAssociation : ImageProblem {
         }
       }
     }
+    unite(block);
     block.each(1, [this](int32_t) { write(); });
   }
 
@@ -181,6 +188,7 @@ struct OptimalAssociation : ImageProblem {
     if (state->found == max_people) return;
     const int64_t p = state->found++;
     depth[p] = depth_at(joint, k);
+    size[p] = 1.0f;
     if (depth[p] > 0.0f && !(state->nearest > 0.0f && state->nearest < depth[p])) state->nearest = depth[p];
     origin[p] = static_cast<int32_t>(joint);
     for (int64_t j = 0; j < joints; ++j) node(p, j) = nowhere();
@@ -211,10 +219,25 @@ struct OptimalAssociation : ImageProblem {
     float s = limb.paf;
     if (limb.length < LimbMaps::kPoint) return s;
     const float flat = limb.length / (scale(p) * length(l)), deep = limb.depth / length(l);
-    const float ratio = sqrtf(flat * flat + deep * deep), slack = static_cast<float>(all.options.length_slack);
+    const float ratio = sqrtf(flat * flat + deep * deep) / size[p],
+                slack = static_cast<float>(all.options.length_slack);
     if (ratio > slack) s -= ratio - slack;
     if (ratio < kShortRatio) s -= kShortRatio - ratio;
     return s;
+  }
+
+  /// How large the person is, from the limbs found so far; `kSizePrior` limbs of mean length are added.
+  SMAP_HOST_DEVICE void measure(int64_t p) const {
+    float sum = kSizePrior, count = kSizePrior;
+    for (int64_t l = 0; l < limbs; ++l) {
+      if (!exists(l)) continue;
+      const Node& end = node(p, child(l));
+      if (end.peak < 0 || !(end.limb.length >= LimbMaps::kPoint)) continue;
+      const float flat = end.limb.length / (scale(p) * length(l)), deep = end.limb.depth / length(l);
+      sum += sqrtf(flat * flat + deep * deep);
+      count += 1.0f;
+    }
+    size[p] = sum / count;
   }
 
   /// In favour of the nearest person, falling with depth.
@@ -320,11 +343,11 @@ struct OptimalAssociation : ImageProblem {
     return sum;
   }
 
-  /// Places the child of limb l where no peak was found but the parent's was.
+  /// Places the child of limb l where no peak was found, from the parent's place, itself perhaps imagined.
   SMAP_HOST_DEVICE void imagine(int64_t l, int64_t p) const {
     const Node from = node(p, parent(l));
     Node& to = node(p, child(l));
-    if (to.peak >= 0 || from.peak < 0) return;
+    if (to.peak >= 0 || !placed(from)) return;
     if (!lead(p, l, from, 1.0f, &to) && scale(p) * length(l) < kNoWalk) {
       to.x = from.x;
       to.y = from.y;
@@ -335,13 +358,54 @@ struct OptimalAssociation : ImageProblem {
     return maps(l).follow(from.x, from.y, scale(p) * length(l), direction, &to->x, &to->y);
   }
 
+  /// A body that was found twice, at two roots or necks beside each other, becomes one person.
+  template <class Block>
+  SMAP_DEVICE void unite(Block& block) const {
+    int32_t* twin = first;  // the edges are done with
+    const int32_t people = state->found;
+    block.each(people, [twin](int32_t p) { twin[p] = p; });
+    block.each(people * people, [this, &block, twin, people](int32_t i) {
+      const int32_t p = i / people, q = i % people;
+      if (q < p && same_body(p, q)) block.lower(&twin[p], q);
+    });
+    block.each(1, [this, twin, people](int32_t) {
+      for (int32_t p = 0; p < people; ++p)
+        if (twin[p] < p) merge(p, twin[p]);
+    });
+  }
+
+  /// Whether two people stand in one place, as near, and no joint that both have tells them apart.
+  SMAP_HOST_DEVICE bool same_body(int64_t p, int64_t q) const {
+    const float apart = kSamePlace * scale(p) + 1.0f;
+    int32_t shared = 0;
+    for (int64_t j = 0; j < joints; ++j) {
+      const Node &a = node(p, j), &b = node(q, j);
+      if (a.peak < 0 || b.peak < 0) continue;
+      const float dx = a.x - b.x, dy = a.y - b.y;
+      if (!(dx * dx + dy * dy <= apart * apart)) return false;
+      ++shared;
+    }
+    return shared > 0 && depth[p] < kSameDepth * depth[q] && depth[q] < kSameDepth * depth[p];
+  }
+
+  /// The person with more joints stays, gets what it lacks, and the other one nothing.
+  SMAP_HOST_DEVICE void merge(int64_t p, int64_t q) const {
+    int32_t more = 0;
+    for (int64_t j = 0; j < joints; ++j) more += (node(p, j).peak >= 0) - (node(q, j).peak >= 0);
+    const int64_t stays = more > 0 ? p : q, goes = more > 0 ? q : p;
+    for (int64_t j = 0; j < joints; ++j) {
+      if (node(stays, j).peak < 0) node(stays, j) = node(goes, j);
+      node(goes, j) = nowhere();
+    }
+  }
+
   /// People of enough joints, near to far; equal depths in raster order, those with a root first.
   SMAP_HOST_DEVICE void write() const {
     int64_t kept = 0;
     for (int64_t p = 0; p < state->found; ++p) {
       int64_t size = 0;
       for (int64_t j = 0; j < joints; ++j) size += node(p, j).peak >= 0;
-      if (size < all.options.min_joints) continue;
+      if (size == 0 || size < all.options.min_joints) continue;
       int64_t at = kept++;
       for (; at > 0 && depth[p] < all.root_depths(b, at - 1); --at) {
         all.root_depths(b, at) = all.root_depths(b, at - 1);

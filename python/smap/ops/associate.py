@@ -37,7 +37,8 @@ def associate(
     the child peaks are assigned exactly, for the largest sum of scores over all people: the PAF's mean along the limb,
     less when the limb's length in space (with its depth from the limb-depth map) does not fit the person's depth. A
     joint without a peak is imagined where the PAF leads, so that the limbs behind it are found. Then everything is
-    assigned once more, and a peak comes with the branch that hangs on it.
+    assigned once more: people now have a size, from their limbs, and a peak comes with the branch that hangs on it. A
+    body that was found twice in one place becomes one person.
 
     ``"depth-aware"``: every root peak is a person; for each limb the nearest person takes the best child peak that is
     left, then the next. Scores are those of ``score_limbs``, lowered where the limb is longer than ``length_slack``

@@ -14,14 +14,16 @@ SAMPLES = ((40.0, 16), (12.0, 10), (0.0, 6))  # of a limb longer than so many ma
 COUNTED_SHARE = 0.5
 REACH, REACH_MARGIN = 1.9, 2.0
 POINT, POINT_SCORE = 1.5, 0.15
-SHORT_RATIO = 0.8
-IMAGINED_FACTOR = 0.8
+SHORT_RATIO = 0.9
+IMAGINED_FACTOR = 0.7
 NEAR_FIRST = 0.1
 WALK_REACH, WALK_STRENGTH, WALK_OVERSHOOT, WALK_SHARE = 1.1, 0.2, 1.0, 0.5
 NO_WALK = 5.0
 CANDIDATES = 8
 UNIT = 65536
 SWEEPS = 2
+SIZE_PRIOR = 6.0
+SAME_PLACE, SAME_DEPTH = 0.1, 1.15
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,18 @@ class Person:
     depth: float
     origin: int
     nodes: list[Node] = field(default_factory=list)
+    size: float = 1.0
+    gathered: dict[int, tuple[tuple[int, tuple[float, float]], list[tuple[int, Evidence]]]] = field(
+        default_factory=dict
+    )
 
 
 def optimal(image: Image) -> People:
     people: list[Person] = []
     add(image, people, image.root, list(range(image.count[image.root])))
     for sweep in range(SWEEPS):
+        for person in people if sweep > 0 else []:
+            measure(image, person)
         for limb, (_, child, _) in enumerate(image.limbs):
             assign(image, people, limb)
             for person in people:
@@ -62,7 +70,27 @@ def optimal(image: Image) -> People:
                 for person in people[before:]:
                     place = follow(image, person, 0, person.nodes[child].place, -1)
                     person.nodes[image.root] = Node(place=place)
-    return [(person.depth, [node.peak for node in person.nodes]) for person in people]
+    unite(image, people)
+    rows = [(person.depth, [node.peak for node in person.nodes]) for person in people]
+    return [(depth, row) for depth, row in rows if max(row) >= 0]
+
+
+def unite(image: Image, people: list[Person]) -> None:
+    twins = [next((q for q in people[:i] if same_body(image, p, q)), p) for i, p in enumerate(people)]
+    for p, q in zip(people, twins, strict=True):
+        if p is q:
+            continue
+        has = [sum(node.peak >= 0 for node in person.nodes) for person in (p, q)]
+        stays, goes = (p, q) if has[0] > has[1] else (q, p)
+        stays.nodes = [a if a.peak >= 0 else b for a, b in zip(stays.nodes, goes.nodes, strict=True)]
+        goes.nodes = [Node() for _ in goes.nodes]
+
+
+def same_body(image: Image, p: Person, q: Person) -> bool:
+    both = [(a.place, b.place) for a, b in zip(p.nodes, q.nodes, strict=True) if a.peak >= 0 and b.peak >= 0]
+    apart = SAME_PLACE * scale_of(image, p) + 1
+    near = all(a is not None and b is not None and math.dist(a, b) <= apart for a, b in both)
+    return bool(both) and near and p.depth < SAME_DEPTH * q.depth and q.depth < SAME_DEPTH * p.depth
 
 
 def add(image: Image, people: list[Person], joint: int, peaks: list[int]) -> None:
@@ -103,11 +131,22 @@ def look(image: Image, limb: int, start: tuple[float, float], end: tuple[float, 
     return Evidence(float(np.mean(along)), length, float(np.mean(depths)))
 
 
+def length_ratio(image: Image, person: Person, limb: int, evidence: Evidence) -> float:
+    length = image.lengths[limb]
+    return math.hypot(evidence.length / (scale_of(image, person) * length), evidence.depth / length)
+
+
+def measure(image: Image, person: Person) -> None:
+    ends = [(limb, person.nodes[child]) for limb, (_, child, _) in enumerate(image.limbs)]
+    held = [(limb, end.limb) for limb, end in ends if end.peak >= 0 and end.limb.length >= POINT]
+    ratios = [length_ratio(image, person, limb, evidence) for limb, evidence in held]
+    person.size = (SIZE_PRIOR + sum(ratios)) / (SIZE_PRIOR + len(ratios))
+
+
 def fit(image: Image, person: Person, limb: int, evidence: Evidence) -> float:
     if evidence.length < POINT:
         return evidence.paf
-    length = image.lengths[limb]
-    ratio = math.hypot(evidence.length / (scale_of(image, person) * length), evidence.depth / length)
+    ratio = length_ratio(image, person, limb, evidence) / person.size
     return evidence.paf - max(ratio - image.length_slack, 0) - max(SHORT_RATIO - ratio, 0)
 
 
@@ -117,34 +156,45 @@ def below(image: Image, joint: int) -> list[int]:
     return children + [j for child in children for j in below(image, child)]
 
 
-def assign(image: Image, people: list[Person], limb: int) -> None:
+def gather(image: Image, person: Person, limb: int) -> list[tuple[int, Evidence]]:
+    """Child peaks worth considering, gathered once as long as the parent's place stays."""
     parent, child, _ = image.limbs[limb]
+    start = person.nodes[parent]
+    if start.place is None or person.origin == child:
+        return []
+    known = person.gathered.get(limb)
+    if known is not None and known[0] == (start.peak, start.place):
+        return known[1]
+    found: list[tuple[float, int, Evidence]] = []
+    reach = REACH * scale_of(image, person) * image.lengths[limb] + REACH_MARGIN
+    for c in range(image.count[child]):
+        end = place_of(image, child, c)
+        evidence = look(image, limb, start.place, end) if math.dist(start.place, end) <= reach else None
+        if evidence is None:
+            continue
+        if start.peak < 0:
+            evidence = replace(evidence, paf=evidence.paf * IMAGINED_FACTOR)
+        worth = fit(image, person, limb, evidence)
+        if worth > 0:
+            found.append((worth, c, evidence))
+    best = [(c, evidence) for _, c, evidence in sorted(found, key=lambda f: -f[0])[:CANDIDATES]]
+    person.gathered[limb] = ((start.peak, start.place), best)
+    return best
+
+
+def assign(image: Image, people: list[Person], limb: int) -> None:
+    _, child, _ = image.limbs[limb]
     nearest = min((person.depth for person in people if person.depth > 0), default=0.0)
     holder = {person.nodes[child].peak: person for person in people if person.nodes[child].peak >= 0}
     branch = below(image, child)
     evidence: list[dict[int, Evidence]] = []
     profit = np.zeros((len(people), image.count[child]), np.int64)
     for p, person in enumerate(people):
-        start = person.nodes[parent]
-        found: list[tuple[float, int, Evidence]] = []
-        reach = REACH * scale_of(image, person) * image.lengths[limb] + REACH_MARGIN
-        for c in range(image.count[child]):
-            end = place_of(image, child, c)
-            if start.place is None or person.origin == child or math.dist(start.place, end) > reach:
-                continue
-            limb_evidence = look(image, limb, start.place, end)
-            if limb_evidence is None:
-                continue
-            if start.peak < 0:
-                limb_evidence = replace(limb_evidence, paf=limb_evidence.paf * IMAGINED_FACTOR)
-            worth = fit(image, person, limb, limb_evidence)
-            if worth > 0:
-                found.append((worth, c, limb_evidence))
-        found = sorted(found, key=lambda f: -f[0])[:CANDIDATES]
-        evidence.append({c: e for _, c, e in found})
+        found = gather(image, person, limb)
+        evidence.append(dict(found))
         near_first = NEAR_FIRST * nearest / person.depth if person.depth > 0 and image.ordinal_prior else 0.0
-        for worth, c, _ in found:
-            worth += near_first
+        for c, limb_evidence in found:
+            worth = fit(image, person, limb, limb_evidence) + near_first
             owner = holder.get(c)
             if owner is not None and owner.origin == child:
                 continue
@@ -172,7 +222,7 @@ def assign(image: Image, people: list[Person], limb: int) -> None:
 def imagine(image: Image, person: Person, limb: int) -> None:
     parent, child, _ = image.limbs[limb]
     start = person.nodes[parent]
-    if person.nodes[child].peak >= 0 or start.peak < 0:
+    if person.nodes[child].peak >= 0 or start.place is None:
         return
     place = follow(image, person, limb, start.place, 1)
     if place is None and scale_of(image, person) * image.lengths[limb] < NO_WALK:

@@ -125,6 +125,17 @@ def penalty(longest: np.float32, distance: float) -> np.float32:
     return np.float32(np.minimum(longest / np.float32(distance) - np.float32(1), np.float32(0)))
 
 
+def longest_limb(image: Image, limb: int, depth: float) -> np.float32:
+    width, length = image.root_depth.shape[1], image.lengths[limb]
+    with np.errstate(divide="ignore", over="ignore"):
+        if not image.official:
+            return np.float32(np.float64(image.length_slack * length * width) / depth)
+        # Centimetres per input pixel of focal length, in float32: what the authors' map holds; bones likewise.
+        raw = np.float32(depth / float(np.float32(4 * width / 100)))
+        bone = image.length_slack * np.float64(np.float32(100 * length))
+        return np.float32(bone / np.float64(raw)) / np.float32(4)
+
+
 def connect_by_depth(image: Image, found: People, limb: int) -> None:
     parent, child, _ = image.limbs[limb]
     scored = scorer(image, limb)
@@ -132,10 +143,7 @@ def connect_by_depth(image: Image, found: People, limb: int) -> None:
     for depth, row in found:
         if row[parent] < 0:
             continue
-        # Centimetres per map pixel of focal length, in float32: what the authors' map holds, times the stride.
-        raw = np.float32(depth * 100.0 / image.root_depth.shape[1])
-        with np.errstate(divide="ignore", over="ignore"):
-            longest = np.float32(np.float64(image.length_slack * (100.0 * image.lengths[limb])) / np.float64(raw))
+        longest = longest_limb(image, limb, depth)
         best, best_score = -1, np.float32(0)
         for c in range(image.count[child]):
             value, distance = scored(row[parent], c)

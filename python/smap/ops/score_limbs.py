@@ -65,23 +65,25 @@ def pair_score(
         start, end, factor = end, start, -factor
     vector = end - start
     distance = np.sqrt(vector[0] * vector[0] + vector[1] * vector[1])
+    # The authors measure a second time, in double, for the length term.
+    measured = float(f(np.hypot(*vector.astype(np.float64))) if official else distance)
     if distance <= f(1e-6):
-        return -1.0, float(distance)
+        return -1.0, measured
     h, w = paf.shape[1:]
     n = min(max(int(np.sqrt(f(5) * np.abs(vector).max()) + f(0.5)), 5), 25)
     unit = vector / distance
     total, counted = f(0), 0
     for i in range(n):
-        place = start + f(i + (0 if official else 0.5)) * vector / f(n) + f(0.5)
+        place = start + f(i + (0 if official else 0.5)) * (vector / f(n)) + f(0.5)
         x, y = (min(max(int(p), 0), size - 1) for p, size in zip(place, (w, h), strict=True))
         along = unit[0] * (paf[0, y, x] * factor) + unit[1] * (paf[1, y, x] * factor)
         if along > f(sample_threshold):
             total += along
             counted += 1
     if f(counted) / f(n) > f(counted_share):
-        return float(total / f(counted)), float(distance)
+        return float(total / f(counted)), measured
     near = distance < np.sqrt(f(h * w)) / f(150)
-    return float(f(0.1) + f(1e-6)) if near else -1.0, float(distance)
+    return float(f(0.1) + f(1e-6)) if near else -1.0, measured
 
 
 def reference(
