@@ -11,7 +11,8 @@ from .dataset import write_dataset
 from .pack import Pack
 from .preview import preview
 from .render import draw_scene, render_scene
-from .scene import Scene, sample_scene
+from .sampling import sample_scene
+from .scene import Scene
 
 __all__ = [
     "BuiltinPack",

@@ -161,11 +161,28 @@ def held_out(groups: Sequence[str], share: float = VALIDATION_SHARE) -> NDArray[
     return np.array([group in chosen for group in groups], np.bool_)
 
 
-def chosen(held: NDArray[np.bool_], split: Split | None) -> NDArray[np.int64]:
-    """Indices of a split, given which items are held out."""
-    if split not in (None, "train", "val"):
-        raise ValueError(f"split must be 'train', 'val' or None, got {split!r}")
-    return np.arange(len(held)) if split is None else np.flatnonzero(held == (split == "val"))
+class Splits:
+    """Indices of the items of each split."""
+
+    def __init__(self, train: NDArray[np.bool_], val: NDArray[np.bool_]) -> None:
+        self._of: dict[str | None, NDArray[np.int64]] = {
+            None: np.arange(len(val)),
+            "train": np.flatnonzero(train),
+            "val": np.flatnonzero(val),
+        }
+
+    @classmethod
+    def holding_out(cls, held: NDArray[np.bool_]) -> Splits:
+        """Everything trains but what is held out."""
+        return cls(~held, held)
+
+    def __getitem__(self, split: Split | None) -> NDArray[np.int64]:
+        if split not in self._of:
+            raise ValueError(f"split must be 'train', 'val' or None, got {split!r}")
+        return self._of[split]
+
+    def __len__(self) -> int:
+        return len(self._of[None])
 
 
 def vertex_normals(vertices: F32, triangles: NDArray[np.int32], weld: NDArray[np.int64] | None = None) -> F32:

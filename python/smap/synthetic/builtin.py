@@ -31,7 +31,7 @@ from .assets import (
     Mesh,
     Panorama,
     Split,
-    chosen,
+    Splits,
     held_out,
     vertex_normals,
 )
@@ -161,11 +161,12 @@ class BuiltinPack:
     def __init__(self) -> None:
         self._vertices, self._uv, self._weights, self._faces, self._weld = _body()
         self.names = [f"Capsule_{i:02d}_Plain" for i in range(AVATARS)]
-        self._avatar_val = held_out([name.rsplit("_", 1)[0] for name in self.names])
-        self._pose_val = np.repeat(held_out([f"clip {i}" for i in range(CLIPS)]), POSES_PER_CLIP)
+        self._avatar_splits = Splits.holding_out(held_out([name.rsplit("_", 1)[0] for name in self.names]))
+        held_clips = held_out([f"clip {i}" for i in range(CLIPS)])
+        self._pose_splits = Splits.holding_out(np.repeat(held_clips, POSES_PER_CLIP))
         self._pool = TexturePool([_PATCH * _GRID] * AVATARS + OBJECT_TEXTURES)
-        still_val = held_out([f"still {i}" for i in range(STILLS)])
-        self._stills = Stills(_still, still_val, self._pool, AVATARS)
+        still_splits = Splits.holding_out(held_out([f"still {i}" for i in range(STILLS)]))
+        self._stills = Stills(_still, still_splits, self._pool, AVATARS)
         self.geometry = Geometry(
             torch.from_numpy(np.concatenate([OBJECT_UV, self._uv])),
             torch.from_numpy(np.concatenate([OBJECT_TRIANGLES, self._faces])),
@@ -175,7 +176,7 @@ class BuiltinPack:
         self._avatars: dict[int, Avatar] = {}
 
     def avatars(self, split: Split | None = None) -> NDArray[np.int64]:
-        return chosen(self._avatar_val, split)
+        return self._avatar_splits[split]
 
     def avatar(self, index: int) -> Avatar:
         if index not in self._avatars:
@@ -183,7 +184,7 @@ class BuiltinPack:
         return self._avatars[index]
 
     def poses(self, split: Split | None = None) -> NDArray[np.int64]:
-        return chosen(self._pose_val, split)
+        return self._pose_splits[split]
 
     def rotations(self, pose: int) -> F32:
         return builtin_poses.rotations(pose)

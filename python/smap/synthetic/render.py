@@ -21,7 +21,8 @@ from .config import SceneConfig
 from .degrade import degrade
 from .light import scene_light
 from .objects import BOX_TRIANGLES, BOX_UV, BOX_VERTICES, CARD_TRIANGLES, CARD_VERTICES
-from .scene import Object, Placed, Scene, sample_scene, yaw_matrix
+from .sampling import sample_scene
+from .scene import Object, Placed, Scene, yaw_matrix
 from .wardrobe import Dress
 
 _NEAR = 0.1  # metres: triangles that reach nearer are not drawn
