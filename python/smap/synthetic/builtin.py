@@ -36,7 +36,8 @@ from .assets import (
     vertex_normals,
 )
 from .builtin_poses import CLIPS, POSES_PER_CLIP
-from .objects import OBJECT_TRIANGLES, OBJECT_UV
+from .meshes import MeshPool
+from .objects import OBJECT_TRIANGLES, OBJECT_UV, OBJECT_VERTICES
 from .textures import OBJECT_TEXTURES, Stills, TexturePool
 
 _BONE = {name: i for i, name in enumerate(BONES)}
@@ -167,7 +168,11 @@ class BuiltinPack:
         self._pool = TexturePool([_PATCH * _GRID] * AVATARS + OBJECT_TEXTURES)
         still_splits = Splits.holding_out(held_out([f"still {i}" for i in range(STILLS)]))
         self._stills = Stills(_still, still_splits, self._pool, AVATARS)
+        self._meshes = MeshPool(AVATARS * len(self._vertices), len(OBJECT_UV) + len(self._uv))
         self.geometry = Geometry(
+            self._meshes.rest,
+            self._meshes.bones,
+            self._meshes.weights,
             torch.from_numpy(np.concatenate([OBJECT_UV, self._uv])),
             torch.from_numpy(np.concatenate([OBJECT_TRIANGLES, self._faces])),
             self._pool.texels,
@@ -225,12 +230,14 @@ class BuiltinPack:
             np.ascontiguousarray(vertices.T),
             np.ascontiguousarray(normals.T),
             self._weights,
+            len(OBJECT_VERTICES) + index * len(vertices),
             len(OBJECT_UV),
             len(OBJECT_TRIANGLES),
             len(self._faces),
             index,
             int(MeshFlag.CULL_BACK | MeshFlag.REGIONS),
         )
+        self._meshes.add(body)
         head_top = np.array(_HEAD_TOP, np.float32) * scale
         return Avatar(self.names[index], joints * scale, head_top, (body,), colours[SKIN], colours)
 

@@ -13,8 +13,9 @@ from ..errors import DatasetError
 from .archive import Archive
 from .assets import BONES, F32, U8, Avatar, Geometry, Panorama, Split, Splits, held_out, rotations_of
 from .library import LibraryAvatars
+from .meshes import MeshPool
 from .models import ModelAvatars
-from .objects import OBJECT_TRIANGLES, OBJECT_UV
+from .objects import OBJECT_TRIANGLES, OBJECT_UV, OBJECT_VERTICES
 from .textures import OBJECT_TEXTURES, MeshRows, Stills, TexturePool
 
 STILL_FILES = ("stills.npz", "stills_more.npz", "stills_extra.npz")
@@ -105,17 +106,24 @@ class Pack:
     def _build_geometry(self) -> None:
         uv, triangles = [OBJECT_UV], [OBJECT_TRIANGLES]
         sizes: list[int] = []
+        vertices = [len(OBJECT_VERTICES)]
         self._rows = []
         for source in self._sources:
             first_uv = np.cumsum([sum(map(len, uv)), *map(len, source.uv)])
             first_triangle = np.cumsum([sum(map(len, triangles)), *map(len, source.triangles)])
-            self._rows.append(MeshRows(first_uv.tolist(), first_triangle.tolist(), len(sizes)))
+            first_rest = np.cumsum([sum(vertices), *source.vertex_counts])
+            self._rows.append(MeshRows(first_rest.tolist(), first_uv.tolist(), first_triangle.tolist(), len(sizes)))
+            vertices += source.vertex_counts
             uv += source.uv
             triangles += source.triangles
             sizes += source.texture_sizes
         self._pool = TexturePool(sizes + OBJECT_TEXTURES)
         self._stills = Stills(self._decode_still, self._still_splits, self._pool, len(sizes))
+        self._meshes = MeshPool(sum(vertices[1:]), sum(map(len, uv)))
         self.geometry = Geometry(
+            self._meshes.rest,
+            self._meshes.bones,
+            self._meshes.weights,
             torch.from_numpy(np.ascontiguousarray(np.concatenate(uv), np.float32)),
             torch.from_numpy(np.ascontiguousarray(np.concatenate(triangles), np.int32)),
             self._pool.texels,
@@ -132,7 +140,10 @@ class Pack:
             within = index
             for source, rows in zip(self._sources, self._rows, strict=True):
                 if within < len(source.names):
-                    self._avatar_cache[index] = source.make(within, rows, self._pool)
+                    avatar = source.make(within, rows, self._pool)
+                    for mesh in avatar.meshes:
+                        self._meshes.add(mesh)
+                    self._avatar_cache[index] = avatar
                     break
                 within -= len(source.names)
             else:

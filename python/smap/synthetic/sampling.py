@@ -158,7 +158,7 @@ def _root_is_seen(config: SceneConfig, view: View, content: Box, ground: World) 
     camera = view.camera
     x = (root_x / root_z * camera.fx + camera.cx - content[0]) / content[2]
     y = (root_y / root_z * camera.fy + camera.cy - content[1]) / content[3]
-    return -0.1 < x < 1.1 and -0.35 < y < 1.45
+    return bool(-0.1 < x < 1.1 and -0.35 < y < 1.45)
 
 
 def _gap(joints: World, others: World) -> float:

@@ -1,4 +1,4 @@
-"""What a scene is: who stands where, seen by which camera, in which light. ``sampling`` draws scenes, ``render`` shows them."""
+"""What a scene is: who stands where, seen by which camera, in which light. ``sampling`` makes scenes up."""
 
 from __future__ import annotations
 

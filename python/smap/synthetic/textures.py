@@ -17,13 +17,13 @@ from .objects import CUTOUT_SIZE, cutout_texture
 CUTOUTS = 512  # textures of objects cut out of stills
 FABRICS = 128  # woven patterns
 OBJECT_TEXTURES = [CUTOUT_SIZE] * CUTOUTS + [FABRIC_SIZE] * FABRICS  # sizes, after those of a pack's own textures
-DECODED_BYTES = 700 << 20  # stills kept in memory; a further one is decoded again each time
 
 
 @dataclass(frozen=True)
 class MeshRows:
     """Where the meshes and textures of a source of avatars ended up in a pack's ``Geometry``."""
 
+    first_rest: list[int]
     first_uv: list[int]
     first_triangle: list[int]
     first_texture: int
@@ -71,22 +71,14 @@ class Stills:
 
     def __init__(self, decode: Callable[[int], U8], splits: Splits, pool: TexturePool, first_cutout: int) -> None:
         self._decode, self._splits, self._pool, self._first = decode, splits, pool, first_cutout
-        self._kept: dict[int, U8] = {}
         self._cutouts: dict[Split | None, NDArray[np.int64]] = {}
         self._fabrics: dict[Split | None, NDArray[np.int64]] = {}
-        self._bytes = 0
 
     def indices(self, split: Split | None) -> NDArray[np.int64]:
         return self._splits[split]
 
     def image(self, index: int) -> U8:
-        if index in self._kept:
-            return self._kept[index]
-        image = self._decode(index)
-        if self._bytes + image.nbytes <= DECODED_BYTES:
-            self._kept[index] = image
-            self._bytes += image.nbytes
-        return image
+        return self._decode(index)
 
     def cutouts(self, split: Split | None) -> NDArray[np.int64]:
         """Texture rows of the objects cut out of the split's pictures."""
