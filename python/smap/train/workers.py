@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import cv2
 import torch
 
 from .batch import Batch
@@ -78,7 +77,7 @@ class BatchStream:
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
     """An environment in which libraries of new processes keep to one thread: idle ones spin, and cost as much again."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, "1"))
     try:
@@ -99,7 +98,6 @@ def _work(
     parent: int,
 ) -> None:
     torch.set_num_threads(1)
-    cv2.setNumThreads(1)
     try:
         function = make()
         while os.getppid() == parent:  # a killed trainer leaves nobody behind
