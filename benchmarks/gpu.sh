@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 out=${OUT:-out}
 mkdir -p "$out"
-tests=${TESTS:-tests/cuda tests/ops tests/network tests/test_graph.py tests/test_round_trip.py tests/test_decode.py tests/test_lift.py -m cuda}
+tests=${TESTS:-tests/cuda tests/ops tests/network tests/test_graph.py tests/test_round_trip.py tests/test_decode.py tests/test_lift.py tests/synthetic/test_renderer.py tests/train/test_drawing.py -m cuda}
 failed=0
 
 "$python" - <<'PY' || exit 2

@@ -75,6 +75,12 @@ SMAP_HOST_DEVICE inline float key_inverse_depth(int64_t key) {
   return inverse_depth;
 }
 
+/// floorf without a call into the C library, which a CPU of any age would take for it.
+SMAP_HOST_DEVICE inline int64_t floor_to_int(float value) {
+  const int64_t whole = static_cast<int64_t>(value);
+  return static_cast<float>(whole) > value ? whole - 1 : whole;
+}
+
 /// Meshes of a batch: what drawing and shading both read.
 struct Meshes {
   const float* screen;       // (V, 3) x, y in pixels and 1/z in 1/m; 1/z <= 0 or NaN: behind the camera
@@ -178,7 +184,7 @@ struct ScreenTriangle {
   SMAP_HOST_DEVICE static bool outside(int64_t index, int64_t count) { return index < 0 || index >= count; }
 
   SMAP_HOST_DEVICE static int64_t snap(float pixel, float scale) {
-    return static_cast<int64_t>(floorf(((pixel + 0.5f) * scale - 0.5f) * kSubpixel + 0.5f));
+    return floor_to_int(((pixel + 0.5f) * scale - 0.5f) * kSubpixel + 0.5f);
   }
 
   template <class T>

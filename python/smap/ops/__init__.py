@@ -3,6 +3,7 @@
 from ._library import LIBRARIES
 from .associate import associate
 from .back_project import back_project
+from .backdrop import backdrop
 from .find_peaks import find_peaks
 from .make_targets import Targets, make_targets
 from .place_joints import place_joints
@@ -10,12 +11,14 @@ from .rasterize import rasterize
 from .read_limb_depths import read_limb_depths
 from .score_limbs import score_limbs
 from .shade import shade
+from .skin import skin
 
 __all__ = [
     "LIBRARIES",
     "Targets",
     "associate",
     "back_project",
+    "backdrop",
     "find_peaks",
     "make_targets",
     "place_joints",
@@ -23,4 +26,5 @@ __all__ = [
     "read_limb_depths",
     "score_limbs",
     "shade",
+    "skin",
 ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -58,7 +59,8 @@ class Mesh:
     Args:
         vertices: ``(3, V)`` float32.
         normals: ``(3, V)`` float32 unit, outward.
-        weights: ``(22, V)`` float32, columns sum to 1.
+        weights: ``(22, V)`` float32, columns sum to 1, at most four of them not 0.
+        first_rest: row of its first vertex in the pack's ``rest``.
         first_uv, first_triangle, triangle_count: the mesh's rows of the pack's ``uv`` and ``triangles``.
         texture: row of the pack's ``textures``.
         flags: ``MeshFlag`` bits.
@@ -67,6 +69,7 @@ class Mesh:
     vertices: F32
     normals: F32
     weights: F32
+    first_rest: int
     first_uv: int
     first_triangle: int
     triangle_count: int
@@ -112,17 +115,25 @@ class Panorama:
 
 @dataclass(frozen=True)
 class Geometry:
-    """What all pictures of a pack share on the renderer's side: see ``ops.rasterize`` for the layouts."""
+    """What all pictures of a pack share on the renderer's side: see ``ops.rasterize`` and ``ops.skin`` for layouts."""
+
+    rest: Tensor
+    bones: Tensor
+    weights: Tensor
 
     uv: Tensor
     triangles: Tensor
     texels: Tensor
     textures: Tensor
 
+    def to(self, device: torch.device) -> Geometry:
+        return Geometry(*(tensor.to(device) for tensor in vars(self).values()))
+
 
 class Assets(Protocol):
     """What ``sample_scene`` and ``render_scene`` need of a pack. Indices are stable; ``split`` None means all."""
 
+    def __hash__(self) -> int: ...
     @property
     def geometry(self) -> Geometry: ...
     def avatars(self, split: Split | None = None) -> NDArray[np.int64]: ...
@@ -161,11 +172,28 @@ def held_out(groups: Sequence[str], share: float = VALIDATION_SHARE) -> NDArray[
     return np.array([group in chosen for group in groups], np.bool_)
 
 
-def chosen(held: NDArray[np.bool_], split: Split | None) -> NDArray[np.int64]:
-    """Indices of a split, given which items are held out."""
-    if split not in (None, "train", "val"):
-        raise ValueError(f"split must be 'train', 'val' or None, got {split!r}")
-    return np.arange(len(held)) if split is None else np.flatnonzero(held == (split == "val"))
+class Splits:
+    """Indices of the items of each split."""
+
+    def __init__(self, train: NDArray[np.bool_], val: NDArray[np.bool_]) -> None:
+        self._of: dict[str | None, NDArray[np.int64]] = {
+            None: np.arange(len(val)),
+            "train": np.flatnonzero(train),
+            "val": np.flatnonzero(val),
+        }
+
+    @classmethod
+    def holding_out(cls, held: NDArray[np.bool_]) -> Splits:
+        """Everything trains but what is held out."""
+        return cls(~held, held)
+
+    def __getitem__(self, split: Split | None) -> NDArray[np.int64]:
+        if split not in self._of:
+            raise ValueError(f"split must be 'train', 'val' or None, got {split!r}")
+        return self._of[split]
+
+    def __len__(self) -> int:
+        return len(self._of[None])
 
 
 def vertex_normals(vertices: F32, triangles: NDArray[np.int32], weld: NDArray[np.int64] | None = None) -> F32:

@@ -1,177 +1,151 @@
-"""What is behind the people: stills, panoramas, rooms of a floor and a wall, and the shadows on the ground."""
+"""What is behind the people: stills, panoramas, rooms of a floor and a wall.
+
+``draw_background`` chooses, without looking at any picture; ``backdrop_layers`` turns the choice into what
+``ops.backdrop`` takes once the pictures' sizes are known.
+"""
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from enum import IntEnum
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..skeleton import SMAP15
-from .assets import F32, U8, Assets
+from ..ops.backdrop import LAYER_SIZE, LAYERS, Layer
+from .assets import F32, Assets
 from .config import SceneConfig
-from .scene import Scene
+from .scene import Scene, yaw_matrix
 
-_PANORAMA_STEP = 8  # pixels between directions that are computed; those between are interpolated
-_LIMB_RADIUS = 0.07  # metres, of shadows
-
-
-def background(pack: Assets, config: SceneConfig, scene: Scene, rng: np.random.Generator) -> U8:
-    """The window's background: ``(h, w, 3)`` uint8 RGB."""
-    if scene.background == "panorama" and scene.light.panorama is not None:
-        image = _panorama(pack.panorama(scene.light.panorama).image, scene)
-    elif scene.background == "room":
-        image = _room(pack, config, scene, rng)
-    else:
-        image = _still(_random_still(pack, config, rng), scene, config, rng)
-    return _recolour(image, rng)
+Array = NDArray[np.float64]
 
 
-def _random_still(pack: Assets, config: SceneConfig, rng: np.random.Generator) -> U8:
-    return pack.still(int(rng.choice(pack.stills(config.split))))
+class Surface(IntEnum):
+    """What a layer of a background is."""
+
+    NONE = 0
+    STILL = 1
+    WALL = 2
+    FLOOR = 3
+    PANORAMA = 4
 
 
-def _still(still: U8, scene: Scene, config: SceneConfig, rng: np.random.Generator) -> U8:
-    """A random part of a still stretched over the full picture; the window's share of it."""
-    height, width = still.shape[:2]
-    zoom = min(width / config.width, height / config.height) * rng.uniform(0.45, 1.0)  # still pixels per pixel
-    free_x, free_y = width - zoom * config.width, height - zoom * config.height
-    left, top = rng.uniform(0, max(free_x, 0)), rng.uniform(0, max(free_y, 0))
-    x0, y0, w, h = scene.window
-    affine = np.array([[zoom, 0, left + zoom * x0], [0, zoom, top + zoom * y0]])
-    if rng.random() < 0.5:
-        affine[0] = [-zoom, 0, width - 1 - affine[0, 2]]
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(still, affine, (w, h), flags=flags, borderMode=cv2.BORDER_REFLECT_101), np.uint8)
+class Background(NamedTuple):
+    """Of one picture or, with a first axis, of several.
+
+    ``surfaces`` ``(2,)`` and ``images`` ``(2,)`` of the pack; ``planes`` ``(2, 3, 3)`` takes pixels (x, y, 1) to
+    homogeneous texture coordinates before the picture's size is known; ``shares`` ``(2, 4)`` places and mirrors; the
+    floor shows ``contrast`` ``(3,)`` on (x, y, 1), at most ``most``, against its mean, and begins where ``line``
+    ``(3,)`` is positive; ``colours`` ``(6,)``: gain and offset of each channel.
+    """
+
+    surfaces: NDArray[np.int64]
+    images: NDArray[np.int64]
+    planes: Array
+    shares: Array
+    contrast: Array
+    most: Array
+    line: Array
+    colours: F32
 
 
-def _panorama(image: U8, scene: Scene) -> U8:
-    x0, y0, w, h = scene.window
-    height, width = image.shape[:2]
-    xs = np.arange(-_PANORAMA_STEP / 2, w + _PANORAMA_STEP, _PANORAMA_STEP) + (_PANORAMA_STEP - 1) / 2
-    ys = np.arange(-_PANORAMA_STEP / 2, h + _PANORAMA_STEP, _PANORAMA_STEP) + (_PANORAMA_STEP - 1) / 2
+def draw_background(pack: Assets, config: SceneConfig, scene: Scene, rng: np.random.Generator) -> Background:
+    """A random background of the scene's kind."""
+    x0, y0 = scene.window[:2]
     camera = scene.view.camera
-    rays = np.stack(
-        np.broadcast_arrays((xs[None] + x0 - camera.cx) / camera.fx, (ys[:, None] + y0 - camera.cy) / camera.fy, 1.0),
-        -1,
-    )
-    rays = rays @ scene.view.rotation  # camera -> world
-    longitude = np.arctan2(rays[..., 0], -rays[..., 2])
-    latitude = np.arctan2(-rays[..., 1], np.hypot(rays[..., 0], rays[..., 2]))
-    map_x = ((longitude + scene.light.yaw) / (2 * math.pi) + 0.5) * width - 0.5
-    map_y = (latitude / math.pi + 0.5) * height - 0.5
-    grid = np.stack([map_x, map_y], -1).astype(np.float32)
-    # The coarse grid's centres lie step/2 outside the window, so that bilinear enlarging needs no extrapolation.
-    rows, columns = grid.shape[:2]
-    fine = cv2.resize(grid, (columns * _PANORAMA_STEP, rows * _PANORAMA_STEP), interpolation=cv2.INTER_LINEAR)
-    half = _PANORAMA_STEP // 2
-    fine = fine[half : half + h, half : half + w]
-    across, down = np.ascontiguousarray(fine[..., 0]) % width, np.ascontiguousarray(fine[..., 1])
-    return np.asarray(cv2.remap(image, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP), np.uint8)
+    # Directions in the world, Y up, of the window's pixels (x, y, 1).
+    to_pixel = np.array([[1 / camera.fx, 0, (x0 - camera.cx) / camera.fx], [0, 1 / camera.fy, 0], [0, 0, 1.0]])
+    to_pixel[1, 2] = (y0 - camera.cy) / camera.fy
+    rays = scene.view.rotation.T @ to_pixel
+    surfaces, images = np.zeros(LAYERS, np.int64), np.zeros(LAYERS, np.int64)
+    planes, shares = np.zeros((LAYERS, 3, 3)), np.zeros((LAYERS, 4))
+    contrast, most, line = np.zeros(3), np.ones(1), np.zeros(3)
+    stills = pack.stills(config.split)
+
+    def still() -> int:
+        return int(stills[rng.integers(len(stills))])
+
+    if scene.background == "panorama" and scene.light.panorama is not None:
+        surfaces[0], images[0] = Surface.PANORAMA, scene.light.panorama
+        planes[0] = panorama_turn(scene.light.yaw) @ rays
+    elif scene.background == "room":
+        distance = max((-float(p.ground[1]) for p in scene.people), default=3.0) + rng.uniform(0.6, 8)
+        surfaces[:], images[0] = (Surface.WALL, Surface.FLOOR), still()
+        width = max(2.2 * distance * config.width / 2 / camera.fx * rng.uniform(0.8, 1.5), 3.0)
+        ahead = -rays[2] / distance  # the wall is where this is 1
+        left = (rng.uniform(-0.5, 0.5) - 0.5) * width
+        planes[0] = (rays[0] - left * ahead) / width, -(scene.view.height * ahead + rays[1]) / width, ahead
+        images[1] = still()
+        shares[1, :3] = rng.uniform(0.3, 0.9), rng.random(), rng.random()
+        if rng.random() < 0.5:  # a plainer floor
+            most[0] = rng.uniform(0.1, 0.5)
+        period = rng.uniform(1.0, 5.0)
+        down = -rays[1] / scene.view.height  # the floor is where this is 1
+        planes[1] = (rays[0] - rng.uniform(-9, 9) * down) / period, (rays[2] - rng.uniform(-9, 9) * down) / period, down
+        # A pixel shows the floor where its ray meets the ground before the wall. Far floor fades to its mean: the tile
+        # is finer than a pixel there.
+        line, contrast = down - ahead, 8 * down * most
+    else:
+        surfaces[0], images[0] = Surface.STILL, still()
+        zoom = rng.uniform(0.45, 1.0)  # share of the still that is seen
+        shares[0] = zoom, rng.random(), rng.random(), rng.random() < 0.5
+        planes[0] = (1, 0, x0), (0, 1, y0), (0, 0, 1)
+    return Background(surfaces, images, planes, shares, contrast, most, line, _recolour(rng))
 
 
-def _room(pack: Assets, config: SceneConfig, scene: Scene, rng: np.random.Generator) -> U8:
-    """A floor that people stand on and a wall behind them, seen by the scene's camera: the horizon is true."""
-    view = scene.view
-    x0, y0, w, h = scene.window
-    farthest = max((-float(p.ground[1]) for p in scene.people), default=3.0)
-    distance = farthest + rng.uniform(0.6, 8)
-    wall = _random_still(pack, config, rng)
-    wall_width = max(2.2 * distance * config.width / 2 / view.camera.fx * rng.uniform(0.8, 1.5), 3.0)
-    wall_height = wall_width * wall.shape[0] / wall.shape[1]
-    scale = wall_width / wall.shape[1]
-    # Texture pixel (u, v) -> world; the wall stands on the ground.
-    shift = rng.uniform(-0.5, 0.5) * wall_width
-    wall_plane = np.array([[scale, 0, shift - wall_width / 2], [0, -scale, wall_height], [0, 0, -distance]])
-    image = _plane(wall, wall_plane, scene, cv2.BORDER_REFLECT_101)
-    floor = _random_still(pack, config, rng)
-    size = int(min(floor.shape[:2]) * rng.uniform(0.3, 0.9))
-    top, left = int(rng.integers(floor.shape[0] - size + 1)), int(rng.integers(floor.shape[1] - size + 1))
-    tile = np.ascontiguousarray(floor[top : top + size, left : left + size])
-    if rng.random() < 0.5:  # a plainer floor
-        mean = tile.mean((0, 1))
-        tile = np.clip(mean + (tile - mean) * rng.uniform(0.1, 0.5), 0, 255).astype(np.uint8)
-    period = rng.uniform(1.0, 5.0) / size
-    floor_plane = np.array([[period, 0, rng.uniform(-9, 9)], [0, 0, 0], [0, period, rng.uniform(-9, 9)]])
-    # The tile repeats by mirroring; WRAP of the mirrored tile takes one step where REFLECT takes one per repetition.
-    mirrored = np.concatenate([tile, tile[:, ::-1]], 1)
-    ground = _plane(np.concatenate([mirrored, mirrored[::-1]]), floor_plane, scene, cv2.BORDER_WRAP)
-    # A pixel shows the floor where its ray meets the ground before the wall: the border is a line.
-    xs, ys = np.arange(w, dtype=np.float32) + x0, np.arange(h, dtype=np.float32)[:, None] + y0
-    to_world = view.rotation.T @ np.linalg.inv(view.camera.matrix)
-    down, ahead = (-to_world[1] / view.height).astype(np.float32), (-to_world[2] / distance).astype(np.float32)
-    line = down - ahead
-    on_floor = line[0] * xs + (line[1] * ys + line[2]) > 0
-    # Far floor fades to its mean: the tile is finer than a pixel there.
-    nearness = down[0] * xs + (down[1] * ys + down[2])
-    image[on_floor] = tile.mean((0, 1))
-    weight = np.where(on_floor, np.clip(nearness * 8, 0, 1), 0).astype(np.float32)
-    return np.asarray(cv2.blendLinear(ground, image, weight, 1 - weight), np.uint8)
+def panorama_turn(yaw: float) -> Array:
+    """World (Y up, -Z ahead) -> panorama (y down, z towards its centre), turned about the vertical."""
+    return np.asarray(np.diag([1.0, -1, -1]) @ yaw_matrix(-yaw).astype(np.float64))
 
 
-def _plane(texture: U8, plane: NDArray[np.float64], scene: Scene, border: int) -> U8:
-    """A textured plane seen by the window's camera; ``plane`` takes (u, v, 1) to world metres."""
-    view = scene.view
-    x0, y0, w, h = scene.window
-    shift = np.array([[1, 0, -x0], [0, 1, -y0], [0, 0, 1.0]])
-    offset = np.zeros((3, 3))
-    offset[1, 2] = view.height
-    to_pixel = shift @ view.camera.matrix @ view.rotation @ (plane - offset)
-    warped = cv2.warpPerspective(texture, to_pixel, (w, h), flags=cv2.INTER_LINEAR, borderMode=border)
-    return np.asarray(warped, np.uint8)
-
-
-def _recolour(image: U8, rng: np.random.Generator) -> U8:
-    """Brightness, contrast and tint, as one table per channel."""
+def _recolour(rng: np.random.Generator) -> F32:
+    """Brightness, contrast and tint."""
     if rng.random() < 0.3:
-        return image
-    ramp = np.arange(256, dtype=np.float32)
+        return np.array([1, 1, 1, 0, 0, 0], np.float32)
     contrast, gain = rng.uniform(0.7, 1.2), rng.uniform(0.7, 1.2)
-    tint = 1 + rng.normal(0, 0.06, 3)
-    table = np.clip(((ramp[:, None] - 128) * contrast + 128) * gain * tint, 0, 255).astype(np.uint8)
-    return np.asarray(cv2.LUT(image, table[None]), np.uint8)
+    gains = gain * (1 + rng.normal(0, 0.06, 3))
+    return np.concatenate([contrast * gains, 128 * (1 - contrast) * gains]).astype(np.float32)
 
 
-def cast_shadows(image: U8, scene: Scene, joints: list[F32], key: NDArray[np.float64], rng: np.random.Generator) -> U8:
-    """Darken the ground under people, and away from the key light.
+def backdrop_layers(
+    recipe: Background, sizes: NDArray[np.int64], full: tuple[int, int], rows: NDArray[np.int64]
+) -> F32:
+    """``(B, 2, 25)`` layers of ``ops.backdrop``; the floor's mean colour is left 0.
 
     Args:
-        joints: ``(15, 3)`` world joints of every person.
-        key: ``(3,)`` world direction towards the key light.
+        recipe: of B pictures.
+        sizes: ``(B, 2, 2)`` width and height of the layers' pictures, texels.
+        full: width and height of the full picture.
+        rows: ``(B, 2)`` rows of the layers' pictures in the pool.
     """
-    if not joints or rng.random() < 0.15:
-        return image
-    shadow = 1 - rng.uniform(0.15, 0.45) * _shadow_mask(scene, joints, np.array([0.0, 1.0, 0.0]))
-    if key[1] > 0.25 and scene.light.key_share > 0.1:
-        shadow *= 1 - min(0.75, 1.2 * scene.light.key_share) * _shadow_mask(scene, joints, key)
-    factor = np.asarray(shadow * 255, np.uint8)
-    return np.asarray(cv2.multiply(image, cv2.merge([factor] * 3), scale=1 / 255), np.uint8)
-
-
-def _shadow_mask(scene: Scene, joints: list[F32], towards: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Limbs projected on the ground along a direction, soft, in [0, 1]; drawn at half size."""
-    x0, y0, w, h = scene.window
-    mask = np.zeros(((h + 1) // 2, (w + 1) // 2), np.uint8)
-    focal = scene.view.camera.fx
-    limbs: list[tuple[Any, Any, int]] = []
-    for person in joints:
-        ground = person - towards * (person[:, 1:2] / towards[1])
-        ground[:, 1] = 0
-        seen = scene.view.to_camera(ground)
-        z = seen[:, 2]
-        xy = scene.view.camera.project(np.where(z[:, None] > 0.2, seen, [0, 0, 1])) - (x0, y0)
-        points = np.round(np.clip(xy / 2, -4000, 4000) * 8).astype(np.int32)
-        for parent, child in SMAP15.limbs:
-            if z[parent] > 0.2 and z[child] > 0.2:
-                radius = _LIMB_RADIUS * (1.6 if parent == SMAP15.root and child == 0 else 1)
-                thickness = int(np.clip(radius * focal / z[child], 1, 60))
-                limbs.append((points[parent], points[child], thickness))
-    for a, b, thickness in limbs:
-        cv2.line(mask, tuple(int(i) for i in a), tuple(int(i) for i in b), 255, thickness, cv2.LINE_8, 3)
-    nearest = min(float(np.median(scene.view.to_camera(p)[:, 2])) for p in joints)
-    sigma = float(np.clip(0.05 * focal / max(nearest, 1) / 2, 0.8, 5))
-    mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), sigma), np.uint8)
-    grown = cv2.resize(mask, (w, h), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(grown / np.float32(255), np.float32)
+    wide, tall = sizes[..., 0].astype(np.float64), sizes[..., 1].astype(np.float64)
+    kind, share = recipe.surfaces, np.moveaxis(recipe.shares, -1, 0)
+    is_still, is_wall, is_floor = kind == Surface.STILL, kind == Surface.WALL, kind == Surface.FLOOR
+    zoom = np.minimum(wide / full[0], tall / full[1]) * share[0]  # still pixels per pixel
+    left, top = share[1] * (wide - zoom * full[0]), share[2] * (tall - zoom * full[1])
+    mirrored = is_still & (share[3] > 0)
+    tile = np.floor(np.minimum(wide, tall) * share[0])
+    tile_x, tile_y = np.floor(share[1] * (wide - tile + 1)), np.floor(share[2] * (tall - tile + 1))
+    # texel = scale * plane + offset, by surface
+    scale_x = np.select([mirrored, is_still, is_wall, is_floor], [-zoom, zoom, wide, tile], 1)
+    scale_y = np.select([is_still, is_wall, is_floor], [zoom, wide, tile], 1)
+    offset_x = np.select([mirrored, is_still, is_floor], [wide - 1 - left, left, tile_x], 0)
+    offset_y = np.select([is_still, is_wall, is_floor], [top, tall, tile_y], 0)
+    out = np.zeros((*kind.shape, LAYER_SIZE))
+    out[..., Layer.IMAGE] = np.where(kind == Surface.NONE, -1, rows)
+    out[..., Layer.SPHERE] = kind == Surface.PANORAMA
+    across, down, depth = recipe.planes[..., 0, :], recipe.planes[..., 1, :], recipe.planes[..., 2, :]
+    matrix = out[..., Layer.MATRIX : Layer.MATRIX + 9].reshape(*kind.shape, 3, 3)
+    matrix[..., 0, :] = scale_x[..., None] * across + offset_x[..., None] * depth
+    matrix[..., 1, :] = scale_y[..., None] * down + offset_y[..., None] * depth
+    matrix[..., 2, :] = depth
+    out[..., Layer.MATRIX : Layer.MATRIX + 9] = matrix.reshape(*kind.shape, 9)
+    out[..., Layer.CROP : Layer.CROP + 4] = np.stack(
+        [np.where(is_floor, v, w) for v, w in ((tile_x, 0), (tile_y, 0), (tile, wide), (tile, tall))], -1
+    )
+    out[..., Layer.CONTRAST + 2] = 1
+    out[..., Layer.MOST] = 1
+    out[:, 1, Layer.CONTRAST : Layer.CONTRAST + 3] = recipe.contrast
+    out[:, 1, Layer.MOST] = recipe.most[:, 0]
+    out[:, 1, Layer.LINE : Layer.LINE + 3] = recipe.line
+    return out.astype(np.float32)

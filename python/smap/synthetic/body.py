@@ -15,24 +15,43 @@ from .assets import BONES, F32, PARENTS, Mesh
 _BONE = {name: i for i, name in enumerate(BONES)}
 _JOINT = {name: i for i, name in enumerate(SMAP15.joints)}
 
-# Joints that are bones as they stand; pelvis, neck and head top are made from several.
-_BONE_OF_JOINT = {
-    f"{side.lower()}_{joint}": _BONE[f"{side}{bone}"]
-    for side in ("Left", "Right")
-    for joint, bone in (
-        ("shoulder", "Arm"),
-        ("elbow", "ForeArm"),
-        ("wrist", "Hand"),
-        ("hip", "UpLeg"),
-        ("knee", "Leg"),
-        ("ankle", "Foot"),
-    )
-}
-_DIRECT_JOINTS = np.array([_JOINT[name] for name in _BONE_OF_JOINT])
-_DIRECT_BONES = np.array(list(_BONE_OF_JOINT.values()))
-
 PELVIS_TOWARDS_HIPS = 0.25  # from the middle of the hip joints
 NECK_SHARE = 0.55  # of the neck bone against the middle of the shoulders
+
+
+def _joint_mix() -> F32:
+    """``(15, 22)``: joints as weighted means of bones; the top of the head is still missing its reach."""
+    mix = np.zeros((SMAP15.num_joints, len(BONES)), np.float32)
+    for side in ("Left", "Right"):
+        for joint, bone in (
+            ("shoulder", "Arm"),
+            ("elbow", "ForeArm"),
+            ("wrist", "Hand"),
+            ("hip", "UpLeg"),
+            ("knee", "Leg"),
+            ("ankle", "Foot"),
+        ):
+            mix[_JOINT[f"{side.lower()}_{joint}"], _BONE[side + bone]] = 1
+        mix[_JOINT["pelvis"], _BONE[side + "UpLeg"]] = (1 - PELVIS_TOWARDS_HIPS) / 2
+        mix[_JOINT["neck"], _BONE[side + "Arm"]] = (1 - NECK_SHARE) / 2
+    mix[_JOINT["pelvis"], _BONE["Hips"]] = PELVIS_TOWARDS_HIPS
+    mix[_JOINT["neck"], _BONE["Neck"]] = NECK_SHARE
+    mix[_JOINT["head_top"], _BONE["Head"]] = 1
+    return mix
+
+
+def _ancestors() -> F32:
+    """``(22, 21)``: which bones' offsets from their parents add up to a bone's position."""
+    out = np.zeros((len(BONES), len(BONES)), np.float32)
+    for j, parent in enumerate(PARENTS):
+        if parent >= 0:
+            out[j] = out[parent]
+            out[j, j] = 1
+    return out[:, 1:]
+
+
+_JOINT_MIX, _ANCESTORS = _joint_mix(), _ancestors()
+_PARENT_ROWS = np.array(PARENTS[1:])
 
 # The child that gives a bone its direction, for stretching along it.
 _DIRECTION = {
@@ -54,20 +73,21 @@ _DIRECTION = {
 }
 
 
+_DIRECTED = np.array([_BONE[name] for name in _DIRECTION])
+_POINTS_AT = np.array([_BONE[name] for name in _DIRECTION.values()])
+_IDENTITY = np.eye(3, dtype=np.float32)
+
+
 def stretches(joints: F32, along: F32, across: F32) -> F32:
     """Per-bone scaling along and across its own direction: ``(22, 3, 3)`` for ``along`` and ``across`` of ``(22,)``.
 
     Bones without a direction (head, hands, feet) scale evenly by ``along``.
     """
-    out = np.empty((len(BONES), 3, 3), np.float32)
-    identity = np.eye(3, dtype=np.float32)
-    for k, name in enumerate(BONES):
-        if name in _DIRECTION:
-            axis = joints[_BONE[_DIRECTION[name]]] - joints[k]
-            axis = axis / max(float(np.linalg.norm(axis)), 1e-9)
-            out[k] = across[k] * identity + (along[k] - across[k]) * np.outer(axis, axis)
-        else:
-            out[k] = along[k] * identity
+    out = along[:, None, None] * _IDENTITY
+    axis = joints[_POINTS_AT] - joints[_DIRECTED]
+    axis /= np.maximum(np.sqrt(np.einsum("ki,ki->k", axis, axis)), 1e-9)[:, None]
+    wide, surplus = across[_DIRECTED], along[_DIRECTED] - across[_DIRECTED]
+    out[_DIRECTED] = wide[:, None, None] * _IDENTITY + np.einsum("k,ki,kj->kij", surplus, axis, axis)
     return out
 
 
@@ -81,12 +101,9 @@ def pose_bones(joints: F32, transforms: F32) -> F32:
     Returns:
         ``(..., 22, 3)`` float32 metres.
     """
-    positions = np.zeros_like(joints)
-    offsets = joints[..., 1:, :] - joints[..., list(PARENTS[1:]), :]
-    moved = np.einsum("...ij,...j->...i", transforms[..., list(PARENTS[1:]), :, :], offsets)
-    for j, parent in enumerate(PARENTS[1:], 1):
-        positions[..., j, :] = positions[..., parent, :] + moved[..., j - 1, :]
-    return positions
+    offsets = joints[..., 1:, :] - joints[..., _PARENT_ROWS, :]
+    moved = (transforms[..., _PARENT_ROWS, :, :] @ offsets[..., None])[..., 0]
+    return np.asarray(_ANCESTORS @ moved, np.float32)
 
 
 def joints_of(positions: F32, transforms: F32, joints: F32, head_top: F32) -> F32:
@@ -95,19 +112,10 @@ def joints_of(positions: F32, transforms: F32, joints: F32, head_top: F32) -> F3
     Pelvis: the middle of the hip joints moved 25 % towards ``Hips``. Neck: 0.55 ``Neck`` + 0.45 middle of the
     shoulders. Head top: carried by ``Head``. The rest are bones.
     """
-    out = np.empty((*positions.shape[:-2], SMAP15.num_joints, 3), np.float32)
-    out[..., _DIRECT_JOINTS, :] = positions[..., _DIRECT_BONES, :]
-
-    def bone(name: str) -> F32:
-        return np.asarray(positions[..., _BONE[name], :], np.float32)
-
-    hips = (bone("LeftUpLeg") + bone("RightUpLeg")) / 2
-    out[..., _JOINT["pelvis"], :] = hips + PELVIS_TOWARDS_HIPS * (bone("Hips") - hips)
-    shoulders = (bone("LeftArm") + bone("RightArm")) / 2
-    out[..., _JOINT["neck"], :] = NECK_SHARE * bone("Neck") + (1 - NECK_SHARE) * shoulders
+    out = np.asarray(_JOINT_MIX @ positions, np.float32)
     head = _BONE["Head"]
-    reach = np.einsum("...ij,...j->...i", transforms[..., head, :, :], head_top - joints[..., head, :])
-    out[..., _JOINT["head_top"], :] = bone("Head") + reach
+    reach = head_top - joints[..., head, :]
+    out[..., _JOINT["head_top"], :] += (transforms[..., head, :, :] @ reach[..., None])[..., 0]
     return out
 
 

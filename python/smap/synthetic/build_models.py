@@ -70,7 +70,7 @@ def _t_posed(path: Path, model: Model, found: dict[str, int]) -> tuple[Array, li
         at_rest = ((part.vertices - origin) @ turn * scale).astype(np.float32)
         dense = np.zeros((len(BONES), len(at_rest)), np.float32)
         np.add.at(dense, (bones.T, np.arange(len(at_rest))[None]), part.weights.T)
-        mesh = Mesh(np.ascontiguousarray(at_rest.T), np.ascontiguousarray(at_rest.T), dense, 0, 0, 0, 0, 0)
+        mesh = Mesh(np.ascontiguousarray(at_rest.T), np.ascontiguousarray(at_rest.T), dense, 0, 0, 0, 0, 0, 0)
         vertices, _ = skin(mesh, joints, moved, transforms)
         parts.append(
             Part(vertices.astype(np.float64), part.uv, part.faces, bones, part.weights, part.texture, part.sheer)

@@ -31,12 +31,13 @@ from .assets import (
     Mesh,
     Panorama,
     Split,
-    chosen,
+    Splits,
     held_out,
     vertex_normals,
 )
 from .builtin_poses import CLIPS, POSES_PER_CLIP
-from .objects import OBJECT_TRIANGLES, OBJECT_UV
+from .meshes import MeshPool
+from .objects import OBJECT_TRIANGLES, OBJECT_UV, OBJECT_VERTICES
 from .textures import OBJECT_TEXTURES, Stills, TexturePool
 
 _BONE = {name: i for i, name in enumerate(BONES)}
@@ -161,12 +162,17 @@ class BuiltinPack:
     def __init__(self) -> None:
         self._vertices, self._uv, self._weights, self._faces, self._weld = _body()
         self.names = [f"Capsule_{i:02d}_Plain" for i in range(AVATARS)]
-        self._avatar_val = held_out([name.rsplit("_", 1)[0] for name in self.names])
-        self._pose_val = np.repeat(held_out([f"clip {i}" for i in range(CLIPS)]), POSES_PER_CLIP)
+        self._avatar_splits = Splits.holding_out(held_out([name.rsplit("_", 1)[0] for name in self.names]))
+        held_clips = held_out([f"clip {i}" for i in range(CLIPS)])
+        self._pose_splits = Splits.holding_out(np.repeat(held_clips, POSES_PER_CLIP))
         self._pool = TexturePool([_PATCH * _GRID] * AVATARS + OBJECT_TEXTURES)
-        still_val = held_out([f"still {i}" for i in range(STILLS)])
-        self._stills = Stills(_still, still_val, self._pool, AVATARS)
+        still_splits = Splits.holding_out(held_out([f"still {i}" for i in range(STILLS)]))
+        self._stills = Stills(_still, still_splits, self._pool, AVATARS)
+        self._meshes = MeshPool(AVATARS * len(self._vertices), len(OBJECT_UV) + len(self._uv))
         self.geometry = Geometry(
+            self._meshes.rest,
+            self._meshes.bones,
+            self._meshes.weights,
             torch.from_numpy(np.concatenate([OBJECT_UV, self._uv])),
             torch.from_numpy(np.concatenate([OBJECT_TRIANGLES, self._faces])),
             self._pool.texels,
@@ -175,7 +181,7 @@ class BuiltinPack:
         self._avatars: dict[int, Avatar] = {}
 
     def avatars(self, split: Split | None = None) -> NDArray[np.int64]:
-        return chosen(self._avatar_val, split)
+        return self._avatar_splits[split]
 
     def avatar(self, index: int) -> Avatar:
         if index not in self._avatars:
@@ -183,7 +189,7 @@ class BuiltinPack:
         return self._avatars[index]
 
     def poses(self, split: Split | None = None) -> NDArray[np.int64]:
-        return chosen(self._pose_val, split)
+        return self._pose_splits[split]
 
     def rotations(self, pose: int) -> F32:
         return builtin_poses.rotations(pose)
@@ -224,12 +230,14 @@ class BuiltinPack:
             np.ascontiguousarray(vertices.T),
             np.ascontiguousarray(normals.T),
             self._weights,
+            len(OBJECT_VERTICES) + index * len(vertices),
             len(OBJECT_UV),
             len(OBJECT_TRIANGLES),
             len(self._faces),
             index,
             int(MeshFlag.CULL_BACK | MeshFlag.REGIONS),
         )
+        self._meshes.add(body)
         head_top = np.array(_HEAD_TOP, np.float32) * scale
         return Avatar(self.names[index], joints * scale, head_top, (body,), colours[SKIN], colours)
 

@@ -27,6 +27,7 @@ class LibraryAvatars:
     Attributes:
         names: of the avatars.
         uv, triangles: of the body and of each wig, to be joined into the pack's.
+        vertex_counts: of every avatar's body and of every wig.
         texture_sizes: of the avatars' textures and of the wigs'.
     """
 
@@ -51,6 +52,7 @@ class LibraryAvatars:
         self.uv = [file.get("uv", (vertices, 2), "u").astype(np.float32) / np.float32(65535)]
         self.triangles = [self._faces]
         self.texture_sizes = [texture_size] * count
+        self.vertex_counts = [vertices] * count
 
         self._textures = Archive(folder / "textures.npz")
         self._texture_blobs = self._textures.blobs(count)
@@ -75,6 +77,7 @@ class LibraryAvatars:
                 raise DatasetError(f"'f{i}' of {self._wigs.path} must be below {points}, got {faces.max()}")
             self.uv.append(self._wigs.get(f"u{i}", (points, 2), "f").astype(np.float32))
             self.triangles.append(faces)
+            self.vertex_counts.append(points)
         self.texture_sizes += [WIG_TEXTURE_SIZE] * wigs
 
     def make(self, index: int, rows: MeshRows, pool: TexturePool) -> Avatar:
@@ -88,6 +91,7 @@ class LibraryAvatars:
             np.ascontiguousarray(vertices.T),
             np.ascontiguousarray(vertex_normals(vertices, self._faces, self._weld).T),
             self._weights,
+            rows.first_rest[index],
             rows.first_uv[0],
             rows.first_triangle[0],
             len(self._faces),
@@ -112,6 +116,7 @@ class LibraryAvatars:
             np.ascontiguousarray(vertices.T),
             np.ascontiguousarray(vertex_normals(vertices, faces).T),
             weights,
+            rows.first_rest[len(self.names) + wig],
             rows.first_uv[1 + wig],
             rows.first_triangle[1 + wig],
             len(faces),

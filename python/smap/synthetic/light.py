@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..ops.shade import LIGHT_SIZE
-from .assets import F32, U8, Assets
+from .assets import F32, Assets
+from .background import panorama_turn
 from .scene import Scene
 
 Array = NDArray[np.float64]
@@ -56,36 +59,43 @@ def rotate_harmonics(coefficients: Array, rotation: Array) -> Array:
     return np.asarray(_FIT @ (harmonics(_DIRECTIONS @ rotation.T) @ coefficients))
 
 
-def scene_light(pack: Assets, scene: Scene, background: U8) -> tuple[F32, Array]:
+def scene_light(pack: Assets, scene: Scene) -> tuple[F32, Array]:
     """``(35,)`` float32 light of the picture, and the key light's direction in the world (towards it)."""
     light = scene.light
-    c, s = math.cos(light.yaw), math.sin(light.yaw)
-    # World (Y up, -Z ahead) -> panorama (y down, z towards its centre), turned about the vertical.
-    world_to_panorama = np.array([[c, 0, -s], [0, -1, 0], [-s, 0, -c]])
     if light.panorama is None:
         radiance, key = _SKY, np.array([0.4, -0.8, 0.45])
     else:
         panorama = pack.panorama(light.panorama)
         radiance, key = panorama.radiance.astype(np.float64), panorama.key.astype(np.float64)
-    to_camera = scene.view.rotation
+    to_camera, world_to_panorama = scene.view.rotation, panorama_turn(light.yaw)
     irradiance = rotate_harmonics(radiance * _DIFFUSE[:, None], world_to_panorama @ to_camera.T)
     key_world = world_to_panorama.T @ key
     key_world /= max(float(np.linalg.norm(key_world)), 1e-9)
 
-    level = light.level
-    tint = light.tint.copy()
-    if scene.background != "panorama":  # the light's own colour, then half way to the background's
-        seen = background[::8, ::8].reshape(-1, 3).mean(0) / 255 + 0.02
-        grey = float(seen.mean())
-        tint *= (seen / grey) ** 0.4
-        level *= float(np.clip(grey / 0.42, 0.45, 1.5)) ** 0.6
-    mean = 0.282095 * irradiance[0]
-    irradiance = irradiance / max(float(mean.mean()), 1e-6)
-    irradiance = irradiance * (1 - light.key_share) * level * tint
+    colour = light.level * light.tint
+    mean = 0.282095 * float(irradiance[0].mean())
     out = np.zeros(LIGHT_SIZE, np.float32)
-    out[:27] = irradiance.ravel()
+    out[:27] = (irradiance * ((1 - light.key_share) / max(mean, 1e-6)) * colour).ravel()
     out[27:30] = to_camera @ key_world
     # A surface that faces the key gets what the sky lost, several times over: a quarter of the sphere's mean faces it.
-    out[30:33] = 2.0 * light.key_share * level * tint
+    out[30:33] = 2.0 * light.key_share * colour
     out[33:] = light.creases, _CREASE_REACH * scene.view.camera.fx
     return out, key_world
+
+
+def as_behind(lights: Tensor, backgrounds: Tensor, follows: Tensor) -> Tensor:
+    """Lights whose colour goes half way to that of what is behind, and their level with it.
+
+    Args:
+        lights: ``(B, 35)``.
+        backgrounds: ``(B, H, W, 3)`` uint8.
+        follows: ``(B,)`` bool; the others stay as they are.
+    """
+    seen = backgrounds[:, ::8, ::8].float().mean((1, 2)) / 255 + 0.02
+    grey = seen.mean(-1, keepdim=True)
+    change = (seen / grey) ** 0.4 * (grey / 0.42).clamp(0.45, 1.5) ** 0.6
+    change = torch.where(follows[:, None], change, 1)
+    out = lights.clone()
+    out[:, :27] = (lights[:, :27].view(-1, 9, 3) * change[:, None]).view(-1, 27)
+    out[:, 30:33] *= change
+    return out

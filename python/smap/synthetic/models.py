@@ -32,6 +32,7 @@ class ModelAvatars:
         self.names = [str(name) for name in self._file.get("names", (count,), "U")]
         self._parts = [f"{kind}{i}" for i in range(count) for kind in ("body", "sheer") if self._has(f"{kind}{i}")]
         self.uv, self.triangles = [], []
+        self.vertex_counts = []
         for part in self._parts:
             points = len(self._file.get(f"{part}_vertices", (None, 3), "f"))
             faces = self._file.get(f"{part}_faces", (None, 3), "iu").astype(np.int32)
@@ -39,6 +40,7 @@ class ModelAvatars:
                 raise DatasetError(f"'{part}_faces' of {self._file.path} must be below {points}, got {faces.max()}")
             self.uv.append(self._file.get(f"{part}_uv", (points, 2), "f").astype(np.float32))
             self.triangles.append(faces)
+            self.vertex_counts.append(points)
         self.texture_sizes = [texture_size] * len(self._parts)
         self._texture_size = texture_size
 
@@ -80,6 +82,7 @@ class ModelAvatars:
             np.ascontiguousarray(vertices.T),
             np.ascontiguousarray(normals.T),
             weights,
+            rows.first_rest[part],
             rows.first_uv[part],
             rows.first_triangle[part],
             len(self.triangles[part]),

@@ -31,6 +31,14 @@ def _box() -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]
     return np.array(corners, np.float32), np.array(triangles, np.int32), np.array(uv, np.float32)
 
 
+def _flat_normals(vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Corners belong to one face each."""
+    corners = vertices[triangles]
+    normals = np.empty_like(vertices)
+    normals[triangles] = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])[:, None]
+    return normals
+
+
 BOX_VERTICES, BOX_TRIANGLES, BOX_UV = _box()
 # A card in the x-y plane, standing on y = 0 and facing +z.
 CARD_VERTICES = np.array([[-0.5, 0, 0], [0.5, 0, 0], [0.5, 1, 0], [-0.5, 1, 0]], np.float32)
@@ -40,6 +48,10 @@ CARD_UV = np.array([[0, 1], [1, 1], [1, 0], [0, 0]], np.float32)
 # Every pack's geometry starts with these: first the box, then the card.
 OBJECT_UV = np.concatenate([BOX_UV, CARD_UV])
 OBJECT_TRIANGLES = np.concatenate([BOX_TRIANGLES, CARD_TRIANGLES])
+OBJECT_VERTICES = np.concatenate([BOX_VERTICES, CARD_VERTICES])
+OBJECT_NORMALS = np.concatenate(
+    [_flat_normals(BOX_VERTICES, BOX_TRIANGLES), _flat_normals(CARD_VERTICES, CARD_TRIANGLES)]
+)
 
 
 def cutout_texture(still: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

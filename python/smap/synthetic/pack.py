@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from ..errors import DatasetError
 from .archive import Archive
-from .assets import BONES, F32, U8, Avatar, Geometry, Panorama, Split, chosen, held_out, rotations_of
+from .assets import BONES, F32, U8, Avatar, Geometry, Panorama, Split, Splits, held_out, rotations_of
 from .library import LibraryAvatars
+from .meshes import MeshPool
 from .models import ModelAvatars
-from .objects import OBJECT_TRIANGLES, OBJECT_UV
+from .objects import OBJECT_TRIANGLES, OBJECT_UV, OBJECT_VERTICES
 from .textures import OBJECT_TEXTURES, MeshRows, Stills, TexturePool
 
 STILL_FILES = ("stills.npz", "stills_more.npz", "stills_extra.npz")
@@ -65,18 +66,19 @@ class Pack:
         if (self.path / "avatars.npz").exists() or not self._sources:
             self._sources.append(LibraryAvatars(self.path, texture_size))
         self.names = [name for source in self._sources for name in source.names]
-        self._avatar_val = held_out([name.rsplit("_", 1)[0] for name in self.names])
+        self._avatar_splits = Splits.holding_out(held_out([name.rsplit("_", 1)[0] for name in self.names]))
 
     def _read_poses(self) -> None:
         file = Archive(self.path / "poses.npz")
         self._quaternions = file.get("q", (None, len(BONES), 4), "i")
+        self._rotations = rotations_of(self._quaternions.astype(np.float64))
         sources = [str(s).replace("_mirror", "") for s in file.get("src", (len(self._quaternions),), "U")]
         clips = sorted({clip for source in sources for clip in source.split("+")})
         val = {clip for clip, held in zip(clips, held_out(clips), strict=True) if held}
         held = [[clip in val for clip in source.split("+")] for source in sources]
         # A pose put together from clips of both sides belongs to neither.
-        self._pose_val = np.array([all(h) for h in held])
-        self._pose_train = np.array([not any(h) for h in held])
+        val_poses, train_poses = np.array([all(h) for h in held]), np.array([not any(h) for h in held])
+        self._pose_splits = Splits(train_poses, val_poses)
 
     def _read_backgrounds(self) -> None:
         self._still_blobs: list[tuple[Archive, U8]] = []
@@ -89,9 +91,9 @@ class Pack:
                 groups += still_sources(file.path, len(blobs))
         if not self._still_blobs:
             raise DatasetError(f"{self.path} must hold at least one of {', '.join(STILL_FILES)}, got none")
-        self._still_val = held_out(groups)
+        self._still_splits = Splits.holding_out(held_out(groups))
         self._panorama_blobs: list[U8] = []
-        self._panorama_val = np.zeros(0, np.bool_)
+        self._panorama_splits = Splits.holding_out(np.zeros(0, np.bool_))
         if (self.path / "panoramas.npz").exists():
             self._panorama_file = Archive(self.path / "panoramas.npz")
             self._panorama_blobs = self._panorama_file.blobs()
@@ -99,22 +101,29 @@ class Pack:
             names = [str(name) for name in self._panorama_file.get("names", (count,), "U")]
             self._radiance = self._panorama_file.get("sh9", (count, 9, 3), "f").astype(np.float32)
             self._keys = self._panorama_file.get("key_dir", (count, 3), "f").astype(np.float32)
-            self._panorama_val = held_out(names)
+            self._panorama_splits = Splits.holding_out(held_out(names))
 
     def _build_geometry(self) -> None:
         uv, triangles = [OBJECT_UV], [OBJECT_TRIANGLES]
         sizes: list[int] = []
+        vertices = [len(OBJECT_VERTICES)]
         self._rows = []
         for source in self._sources:
             first_uv = np.cumsum([sum(map(len, uv)), *map(len, source.uv)])
             first_triangle = np.cumsum([sum(map(len, triangles)), *map(len, source.triangles)])
-            self._rows.append(MeshRows(first_uv.tolist(), first_triangle.tolist(), len(sizes)))
+            first_rest = np.cumsum([sum(vertices), *source.vertex_counts])
+            self._rows.append(MeshRows(first_rest.tolist(), first_uv.tolist(), first_triangle.tolist(), len(sizes)))
+            vertices += source.vertex_counts
             uv += source.uv
             triangles += source.triangles
             sizes += source.texture_sizes
         self._pool = TexturePool(sizes + OBJECT_TEXTURES)
-        self._stills = Stills(self._decode_still, self._still_val, self._pool, len(sizes))
+        self._stills = Stills(self._decode_still, self._still_splits, self._pool, len(sizes))
+        self._meshes = MeshPool(sum(vertices[1:]), sum(map(len, uv)))
         self.geometry = Geometry(
+            self._meshes.rest,
+            self._meshes.bones,
+            self._meshes.weights,
             torch.from_numpy(np.ascontiguousarray(np.concatenate(uv), np.float32)),
             torch.from_numpy(np.ascontiguousarray(np.concatenate(triangles), np.int32)),
             self._pool.texels,
@@ -124,14 +133,17 @@ class Pack:
     # --- Assets ---
 
     def avatars(self, split: Split | None = None) -> NDArray[np.int64]:
-        return chosen(self._avatar_val, split)
+        return self._avatar_splits[split]
 
     def avatar(self, index: int) -> Avatar:
         if index not in self._avatar_cache:
             within = index
             for source, rows in zip(self._sources, self._rows, strict=True):
                 if within < len(source.names):
-                    self._avatar_cache[index] = source.make(within, rows, self._pool)
+                    avatar = source.make(within, rows, self._pool)
+                    for mesh in avatar.meshes:
+                        self._meshes.add(mesh)
+                    self._avatar_cache[index] = avatar
                     break
                 within -= len(source.names)
             else:
@@ -139,12 +151,10 @@ class Pack:
         return self._avatar_cache[index]
 
     def poses(self, split: Split | None = None) -> NDArray[np.int64]:
-        every = np.ones(len(self._pose_val), np.bool_)
-        chosen(self._pose_val, split)  # checks the name
-        return np.asarray(np.flatnonzero({None: every, "train": self._pose_train, "val": self._pose_val}[split]))
+        return self._pose_splits[split]
 
     def rotations(self, pose: int) -> F32:
-        return rotations_of(self._quaternions[pose].astype(np.float64))
+        return np.asarray(self._rotations[pose])
 
     def stills(self, split: Split | None = None) -> NDArray[np.int64]:
         return self._stills.indices(split)
@@ -153,7 +163,7 @@ class Pack:
         return self._stills.image(index)
 
     def panoramas(self, split: Split | None = None) -> NDArray[np.int64]:
-        return chosen(self._panorama_val, split)
+        return self._panorama_splits[split]
 
     def panorama(self, index: int) -> Panorama:
         if index not in self._panorama_cache:

@@ -9,7 +9,7 @@ from ..skeleton import SMAP15
 from .assets import Assets
 from .body import joints_of, pose_bones, stretches
 from .config import SceneConfig
-from .scene import body_scales
+from .sampling import body_scales
 
 
 def random_skeletons(pack: Assets, config: SceneConfig, count: int, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -10,20 +10,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .assets import U8, Split, chosen
+from .assets import U8, Split, Splits
 from .fabric import FABRIC_SIZE, fabric_texture
 from .objects import CUTOUT_SIZE, cutout_texture
 
 CUTOUTS = 512  # textures of objects cut out of stills
 FABRICS = 128  # woven patterns
 OBJECT_TEXTURES = [CUTOUT_SIZE] * CUTOUTS + [FABRIC_SIZE] * FABRICS  # sizes, after those of a pack's own textures
-DECODED_BYTES = 700 << 20  # stills kept in memory; a further one is decoded again each time
 
 
 @dataclass(frozen=True)
 class MeshRows:
     """Where the meshes and textures of a source of avatars ended up in a pack's ``Geometry``."""
 
+    first_rest: list[int]
     first_uv: list[int]
     first_triangle: list[int]
     first_texture: int
@@ -65,37 +65,37 @@ class Stills:
 
     Args:
         decode: gives picture ``index`` as ``(H, W, 3)`` uint8 RGB.
-        held: ``(N,)`` bool, pictures of the validation split.
+        splits: of the pictures.
         pool: textures; rows from ``first_cutout`` on are of ``OBJECT_TEXTURES``.
     """
 
-    def __init__(
-        self, decode: Callable[[int], U8], held: NDArray[np.bool_], pool: TexturePool, first_cutout: int
-    ) -> None:
-        self._decode, self._held, self._pool, self._first = decode, held, pool, first_cutout
-        self._kept: dict[int, U8] = {}
-        self._bytes = 0
+    def __init__(self, decode: Callable[[int], U8], splits: Splits, pool: TexturePool, first_cutout: int) -> None:
+        self._decode, self._splits, self._pool, self._first = decode, splits, pool, first_cutout
+        self._cutouts: dict[Split | None, NDArray[np.int64]] = {}
+        self._fabrics: dict[Split | None, NDArray[np.int64]] = {}
 
     def indices(self, split: Split | None) -> NDArray[np.int64]:
-        return chosen(self._held, split)
+        return self._splits[split]
 
     def image(self, index: int) -> U8:
-        if index in self._kept:
-            return self._kept[index]
-        image = self._decode(index)
-        if self._bytes + image.nbytes <= DECODED_BYTES:
-            self._kept[index] = image
-            self._bytes += image.nbytes
-        return image
+        return self._decode(index)
 
     def cutouts(self, split: Split | None) -> NDArray[np.int64]:
         """Texture rows of the objects cut out of the split's pictures."""
+        if split not in self._cutouts:
+            self._cutouts[split] = self._find_cutouts(split)
+        return self._cutouts[split]
+
+    def _find_cutouts(self, split: Split | None) -> NDArray[np.int64]:
         rows = self._first + np.arange(CUTOUTS)
         return rows if split is None else np.asarray(rows[np.isin(self._source(rows), self.indices(split))])
 
     def fabrics(self, split: Split | None) -> NDArray[np.int64]:
         """Texture rows of patterns for clothes: woven ones, then the split's cutouts."""
-        return np.concatenate([self._first + CUTOUTS + np.arange(FABRICS), self.cutouts(split)])
+        if split not in self._fabrics:
+            woven = self._first + CUTOUTS + np.arange(FABRICS)
+            self._fabrics[split] = np.concatenate([woven, self.cutouts(split)])
+        return self._fabrics[split]
 
     def prepare(self, texture: int) -> None:
         """Make what a row holds; which object or pattern it is does not depend on what was made before."""
@@ -110,4 +110,4 @@ class Stills:
 
     def _source(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         # A large prime step spreads the objects over the pictures.
-        return np.asarray((rows - self._first) * 7919 % len(self._held), np.int64)
+        return np.asarray((rows - self._first) * 7919 % len(self._splits), np.int64)

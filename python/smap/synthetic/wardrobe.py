@@ -14,6 +14,8 @@ from .assets import ARMS, F32, FEET, FOREARMS, HANDS, HEAD, LEGS, SHINS, SKIN, T
 
 _PATTERN_SHARE = 0.4
 _LUMA = np.array([0.299, 0.587, 0.114])
+_PLAIN = np.eye(3, 4)  # changes no colour
+_QUARTER_TURN = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]])  # about the grey axis
 _HAIR = np.array(
     [[0.09, 0.07, 0.06], [0.2, 0.13, 0.08], [0.36, 0.22, 0.12], [0.6, 0.45, 0.25], [0.45, 0.2, 0.1], [0.6, 0.6, 0.6]]
 )
@@ -34,10 +36,9 @@ class Dress:
 
 def dress(avatar: Avatar, fabrics: NDArray[np.int64], rng: np.random.Generator) -> tuple[Dress, ...]:
     """Random clothes, skin tone and hair: one ``Dress`` per mesh of the avatar; ``fabrics`` are texture rows."""
-    body = np.zeros((REGIONS, 3, 4), np.float32)
-    body[:, [0, 1, 2], [0, 1, 2]] = 1
-    tone = np.zeros((3, 4))
-    tone[[0, 1, 2], [0, 1, 2]] = rng.uniform(0.8, 1.12) * (1 + rng.normal(0, 0.03, 3))
+    body = np.empty((REGIONS, 3, 4), np.float32)
+    body[:] = _PLAIN
+    tone = _PLAIN * (rng.uniform(0.8, 1.12) * (1 + rng.normal(0, 0.03, 3)))[:, None]
     top = _garment(avatar, TORSO, rng)
     sleeves = top if rng.random() < 0.85 else _garment(avatar, ARMS, rng)
     trousers = top if rng.random() < 0.1 else _garment(avatar, LEGS, rng)
@@ -51,10 +52,10 @@ def dress(avatar: Avatar, fabrics: NDArray[np.int64], rng: np.random.Generator) 
     upper = {TORSO, ARMS, FOREARMS} if sleeves is top else {TORSO}
     wearing = (upper if rng.random() < 0.75 else {LEGS, SHINS}) - bare
     pattern = _pattern(fabrics, wearing, rng) if rng.random() < _PATTERN_SHARE else (0.0, 1.0, 0.0, 0.0)
-    hair = np.zeros((REGIONS, 3, 4), np.float32)
     colour = _HAIR[rng.integers(len(_HAIR))] * rng.uniform(0.7, 1.3)
     # Hair textures are dark grey strands: scale them to the colour, with a floor so that they do not stay black.
-    hair[:] = np.concatenate([np.outer(colour, _LUMA) * 2.2, colour[:, None] * 0.45], -1)
+    hair = np.empty((REGIONS, 3, 4), np.float32)
+    hair[:, :, :3], hair[:, :, 3] = colour[:, None] * (_LUMA * 2.2), colour * 0.45
     return (Dress(body, pattern), *[Dress(hair)] * (len(avatar.meshes) - 1))
 
 
@@ -91,9 +92,7 @@ def _garment(avatar: Avatar, region: int, rng: np.random.Generator) -> NDArray[n
     """As it is, another hue, or another colour with the cloth's folds kept."""
     kind = rng.random()
     if kind < 0.25:
-        out = np.zeros((3, 4))
-        out[[0, 1, 2], [0, 1, 2]] = rng.uniform(0.8, 1.25)
-        return out
+        return np.asarray(_PLAIN * rng.uniform(0.8, 1.25))
     if kind < 0.5:
         return _hue_turn(rng.uniform(0, 2 * math.pi), rng.uniform(0.5, 1.4), rng.uniform(0.75, 1.3))
     saturation = rng.beta(1.2, 2.2)
@@ -103,15 +102,18 @@ def _garment(avatar: Avatar, region: int, rng: np.random.Generator) -> NDArray[n
 
 def _towards(mean: NDArray[np.floating], colour: NDArray[np.floating], contrast: float) -> NDArray[np.float64]:
     """Take a region whose mean colour is ``mean`` to ``colour``; its brightness detail scales by ``contrast``."""
-    level = max(float(_LUMA @ mean), 0.04)
-    detail = np.outer(colour, _LUMA) * min(contrast / level, 3.0)
-    return np.concatenate([detail, (colour - detail @ mean)[:, None]], -1)
+    level = float(_LUMA @ mean)
+    gain = min(contrast / max(level, 0.04), 3.0)
+    out = np.empty((3, 4))
+    out[:, :3], out[:, 3] = colour[:, None] * (_LUMA * gain), colour * (1 - gain * level)
+    return out
 
 
 def _hue_turn(angle: float, saturation: float, gain: float) -> NDArray[np.float64]:
     """Rotation about the grey axis, then saturation and brightness."""
     c, s = math.cos(angle), math.sin(angle)
     third, root = 1 / 3, math.sqrt(1 / 3)
-    turn = c * np.eye(3) + (1 - c) * third + s * root * np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]])
-    matrix = gain * (saturation * turn + (1 - saturation) * np.full((3, 3), third))
-    return np.concatenate([matrix, np.zeros((3, 1))], -1)
+    turn = c * _PLAIN[:, :3] + (1 - c) * third + s * root * _QUARTER_TURN
+    out = np.zeros((3, 4))
+    out[:, :3] = gain * (saturation * turn + (1 - saturation) * third)
+    return out

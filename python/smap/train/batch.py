@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..network import STRIDE, RawMaps
@@ -55,65 +54,89 @@ def collate(samples: Sequence[Sample], full_width: int, *, min_person_px: float 
 
     Args:
         full_width: the network's input width: w of Eq. 1, also for windows of the full picture.
-        min_person_px: people less tall are masked: no target, and their place is ignored.
-        max_people: the nearest are kept, the others masked.
+        min_person_px, max_people: see ``learnable``.
 
     Raises:
         ValueError: sizes or skeletons differ.
     """
     first = samples[0]
-    images = []
-    tables = []
     for sample in samples:
         if (sample.width, sample.height) != (first.width, first.height) or sample.skeleton != first.skeleton:
             raise ValueError(
                 f"samples must share one size and skeleton, got {sample.width}x{sample.height} beside "
                 f"{first.width}x{first.height}"
             )
-        images.append(np.asarray(sample.image, np.uint8))
-        tables.append(_people(sample, min_person_px, max_people))
     batch, joints = len(samples), first.skeleton.num_joints
-    people = max(1, max(len(t[0]) for t in tables))
-    boxes = max(1, max(len(t[3]) for t in tables))
+    people = max(1, max(len(s) for s in samples))
+    boxes = max(1, max(len(s.ignore) for s in samples))
     xy = np.full((batch, people, joints, 2), np.nan, np.float32)
     depths = np.full((batch, people, joints), np.nan, np.float32)
     visibility = np.zeros((batch, people, joints), np.uint8)
     ignore = np.zeros((batch, boxes, 4), np.float32)
-    for b, (joints_2d, z, seen, masked) in enumerate(tables):
-        xy[b, : len(joints_2d)], depths[b, : len(z)], visibility[b, : len(seen)] = joints_2d, z, seen
-        ignore[b, : len(masked)] = masked
+    for b, s in enumerate(samples):
+        xy[b, : len(s)], depths[b, : len(s)], visibility[b, : len(s)] = s.joints_2d, s.joints_3d[..., 2], s.visibility
+        ignore[b, : len(s.ignore)] = s.ignore
+    images = np.stack([np.asarray(sample.image, np.uint8) for sample in samples])
     annotated = np.stack([s.extra.get("annotated", np.ones(joints, np.bool_)) for s in samples])
     scale = np.array([full_width / s.camera.fx for s in samples], np.float32)
-    arrays = (np.stack(images), xy, depths, visibility, scale, ignore, annotated)
-    return Batch(*(torch.from_numpy(a) for a in arrays))
+    arrays = (images, xy, depths, visibility, scale, ignore, annotated)
+    return learnable(Batch(*(torch.from_numpy(a) for a in arrays)), min_person_px, max_people)
 
 
-def _people(
-    sample: Sample, min_person_px: float, max_people: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32]]:
-    """Joints, depths and visibility of the people to learn from, and boxes around what is to be ignored."""
-    xy, seen = sample.joints_2d, sample.visibility.copy()
-    seen[~np.isfinite(xy).all(-1)] = 0
-    few = (seen == VISIBLE).sum(1) < _SEEN_JOINTS_FOR_HIDDEN
-    seen[few] = np.where(seen[few] == OCCLUDED, 0, seen[few])
-    present = np.asarray((seen > 0).any(1))
-    masked = list(np.asarray(sample.ignore, np.float32).reshape(-1, 4))
-    keep: list[int] = []
-    z = sample.joints_3d[..., 2]
-    nearness = np.where(np.isfinite(z), z, np.inf).min(1, initial=np.inf)
-    for p in np.argsort(nearness, kind="stable").tolist():
-        if not present[p]:
-            continue
-        # All joints count for the height, those outside the picture too: a person cut by its border is not small.
-        known = xy[p][np.isfinite(xy[p]).all(-1)]
-        low, high = known.min(0), known.max(0)
-        if max(high - low) < min_person_px or len(keep) >= max_people:
-            margin = _IGNORE_MARGIN * max(high - low) + STRIDE
-            masked.append(np.array([*(low - margin), *(high + margin)], np.float32))
-        else:
-            keep.append(p)
-    boxes = np.array(masked, np.float32).reshape(-1, 4)
-    return xy[keep], z[keep], seen[keep], boxes
+def learnable(batch: Batch, min_person_px: float, max_people: int) -> Batch:
+    """The same pictures with only what can be learnt from them, near to far, on the device of the batch.
+
+    Args:
+        batch: people as they are; without a joint that is seen or hidden they are padding.
+        min_person_px: people less tall are masked: no target, and their place is ignored.
+        max_people: the nearest are kept, the others masked.
+    """
+    known = batch.joints.isfinite().all(-1)
+    seen = torch.where(known, batch.visibility, 0)
+    few = (seen == VISIBLE).sum(-1, keepdim=True) < _SEEN_JOINTS_FOR_HIDDEN
+    seen = torch.where(few & (seen == OCCLUDED), 0, seen)
+    present = (seen > 0).any(-1)
+    # All joints count for the height, those outside the picture too: a person cut by its border is not small.
+    low = torch.where(known[..., None], batch.joints, torch.inf).amin(2)
+    high = torch.where(known[..., None], batch.joints, -torch.inf).amax(2)
+    extent = (high - low).amax(-1)
+    tall = present & (extent >= min_person_px)
+    nearness = torch.where(batch.depths.isfinite(), batch.depths, torch.inf).amin(-1)
+    # People to learn from come first; the others make no target.
+    nearest = torch.where(tall, nearness, torch.inf).argsort(dim=1, stable=True)
+    order = nearest.gather(1, tall.gather(1, nearest).logical_not().int().argsort(dim=1, stable=True))
+    rank = order.argsort(1)
+    kept = tall & (rank < max_people)
+    margin = (_IGNORE_MARGIN * extent + STRIDE)[..., None]
+    masked = torch.cat([low - margin, high + margin], -1).where((present & ~kept)[..., None], 0)
+    seen = torch.where(kept[..., None], seen, 0)
+    capacity = min(max_people, order.shape[1])
+    if batch.joints.device.type == "cpu":  # elsewhere counting would wait for the device
+        capacity = min(capacity, max(1, int(kept.sum(1).amax())))
+    order = order[:, :capacity, None]
+    return replace(
+        batch,
+        joints=batch.joints.gather(1, order[..., None].expand(-1, -1, *batch.joints.shape[2:])),
+        depths=batch.depths.gather(1, order.expand(-1, -1, batch.depths.shape[2])),
+        visibility=seen.gather(1, order.expand(-1, -1, seen.shape[2])),
+        ignore=torch.cat([batch.ignore, masked], 1),
+    )
+
+
+def join(batches: Sequence[Batch]) -> Batch:
+    """Batches of pictures of one size as one."""
+    if len(batches) == 1:
+        return batches[0]
+
+    def padded(name: str, value: float) -> Tensor:
+        parts = [getattr(batch, name) for batch in batches]
+        most = max(part.shape[1] for part in parts)
+        fill = [part.new_full((len(part), most - part.shape[1], *part.shape[2:]), value) for part in parts]
+        return torch.cat([torch.cat(pair, 1) for pair in zip(parts, fill, strict=True)])
+
+    whole = {name: torch.cat([getattr(b, name) for b in batches]) for name in ("images", "depth_scale", "annotated")}
+    people = {"joints": padded("joints", torch.nan), "depths": padded("depths", torch.nan)}
+    return Batch(**whole, **people, visibility=padded("visibility", 0), ignore=padded("ignore", 0))
 
 
 def build_targets(

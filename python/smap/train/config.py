@@ -95,6 +95,7 @@ class TrainConfig:
         ema: decay of the averaged weights, which are the ones that are validated and exported; 0 keeps the last.
         precision: arithmetic of forward and backward: "bfloat16" or "float32".
         compile: forward and backward through ``torch.compile``: a fifth faster after a minute or two for every size.
+        drawing: where scenes are drawn: by the "workers", on the training "device", or "auto": there if it is a GPU.
         workers: processes that make pictures, per training process; 0 makes them in line.
         threads: of the training process on a CPU.
         save_seconds: between checkpoints.
@@ -118,6 +119,7 @@ class TrainConfig:
     ema: float = 0.999
     precision: Literal["bfloat16", "float32"] = "bfloat16"
     compile: bool = False
+    drawing: Literal["auto", "workers", "device"] = "auto"
     workers: int = 1
     threads: int = 1
     save_seconds: float = 300.0
@@ -132,7 +134,11 @@ class TrainConfig:
             raise ValueError(f"phases must end at until = 1, got {self.phases[-1].until}")
         if not self.data:
             raise ValueError("data must name at least one source, got none")
-        for name, choices in (("optimiser", ("muon", "adamw", "adam")), ("precision", ("bfloat16", "float32"))):
+        for name, choices in (
+            ("optimiser", ("muon", "adamw", "adam")),
+            ("precision", ("bfloat16", "float32")),
+            ("drawing", ("auto", "workers", "device")),
+        ):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")
         if not 0 <= self.ema < 1:

@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from .checkpoint import read_checkpoint, write_checkpoint
 from .config import TrainConfig, plain
 from .curve import Curve
 from .muon import Muon
-from .pictures import BatchMaker
+from .pictures import BatchMaker, Drawer, Planned
 from .probe import Probe
 from .validate import Validator, sheet
 from .workers import BatchStream
@@ -89,7 +89,7 @@ class Trainer:
         *,
         device: torch.device | str | None = None,
         start_from: dict[str, Any] | None = None,
-        batches: Callable[[TrainConfig, int, int], Callable[[], Callable[[int], Batch]]] = BatchMaker,
+        batches: Callable[[TrainConfig, int, int], Callable[[], Callable[[int], Batch | Planned]]] = BatchMaker,
         progress: bool = True,
     ) -> None:
         self.config = config
@@ -196,13 +196,16 @@ class Trainer:
         curve = Curve(self.folder, self.step) if self.main else None
         validator = Validator(config, self.device) if self.main and config.validation.source is not None else None
         rank, count = self.processes.rank, self.processes.count
-        stream = BatchStream(self._batches(config, rank, count), self.step, config.workers)
+        drawing = config.drawing if config.drawing != "auto" else "device" if self.device.type == "cuda" else "workers"
+        draw = Drawer(config, self.device)
+        stream = BatchStream(self._batches(replace(config, drawing=drawing), rank, count), self.step, config.workers)
         sums, pictures = torch.zeros(len(LossParts._fields), device=self.device), 0
         with tqdm(
             total=config.schedule.steps, initial=self.step, disable=not self.progress, unit="step", dynamic_ncols=True
         ) as bar:
             try:
-                for step, batch in stream:
+                for step, planned in stream:
+                    batch = draw(planned)
                     sums += torch.stack(self._update(step, batch))
                     pictures += len(batch) * count
                     self.step = step + 1

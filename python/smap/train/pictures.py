@@ -1,21 +1,25 @@
-"""Pictures of a run: number n is a function of the configuration and n, whichever process makes it and when."""
+"""Pictures of a run: number n is a function of the configuration and n, whichever process makes it and when.
+
+Scenes are planned in the workers and drawn there or, on a GPU, in the training process: ``BatchMaker`` and ``Drawer``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ..data import FORMATS, open_dataset
 from ..data.augment import Augmentation, training_picture
 from ..errors import DatasetError
 from ..sample import Sample
-from ..synthetic import BuiltinPack, Pack, SceneConfig, render_scene
-from .batch import Batch, collate
+from ..synthetic import BuiltinPack, Pack, Plan, Renderer, SceneConfig, plan_random_scene, render_scene
+from .batch import Batch, collate, join, learnable
 from .config import DataSource, TrainConfig, build
 
 _LOOKED_AT = 200  # samples that tell which joints a data set knows
@@ -32,6 +36,7 @@ class SceneSource:
     """Rendered scenes; sizes below ``full_size`` are windows of it."""
 
     def __init__(self, source: DataSource, full_size: tuple[int, int]) -> None:
+        self.path = source.path
         self._pack = _load_pack(source.path)
         self._base = build(
             SceneConfig,
@@ -41,12 +46,19 @@ class SceneSource:
         self._configs: dict[tuple[int, int], SceneConfig] = {}
 
     def picture(self, size: tuple[int, int], rng: np.random.Generator) -> Sample:
+        return render_scene(self._pack, self._config(size), int(rng.integers(2**62)))
+
+    def plan(self, size: tuple[int, int], rng: np.random.Generator) -> Plan:
+        """The picture that ``picture`` gives of the same generator, before it is drawn."""
+        return plan_random_scene(self._pack, self._config(size), int(rng.integers(2**62)))
+
+    def _config(self, size: tuple[int, int]) -> SceneConfig:
         if size not in self._configs:
             full = (self._base.width, self._base.height)
             window = None if size == full else size
             values = {**vars(self._base), "window": window}
             self._configs[size] = SceneConfig(**values)
-        return render_scene(self._pack, self._configs[size], int(rng.integers(2**62)))
+        return self._configs[size]
 
 
 @cache  # several sources of a process share a pack
@@ -91,33 +103,99 @@ def open_source(source: DataSource, full_size: tuple[int, int]) -> PictureSource
 
 
 @dataclass(frozen=True)
+class Planned:
+    """A batch before its scenes are drawn.
+
+    Args:
+        plans: with the path of the pack (None: the built-in one), pictures of one kind each.
+        rest: the pictures of other sources, as ``collate`` gives them.
+    """
+
+    plans: tuple[tuple[str | None, Plan], ...]
+    rest: Batch | None
+
+
+@dataclass(frozen=True)
+class Drawer:
+    """Draws the scenes of planned batches on a device, and leaves other batches as they are."""
+
+    config: TrainConfig
+    device: torch.device
+
+    def __call__(self, batch: Batch | Planned) -> Batch:
+        if isinstance(batch, Batch):
+            return batch
+        config, batches = self.config, []
+        for path, plan in batch.plans:
+            made = drawn(_load_renderer(path, self.device), plan, config.network.training_width)
+            batches.append(learnable(made, config.min_person_px, config.max_people))
+        if batch.rest is not None:
+            batches.append(batch.rest.to(self.device))
+        return join(batches)
+
+
+def drawn(renderer: Renderer, plan: Plan, full_width: int) -> Batch:
+    """Pictures of a plan with all their people; those without a visible pixel have visibility 0."""
+    found, pictures = renderer.draw(plan), plan.pictures
+    count, device = len(plan), found.images.device
+    first = np.searchsorted(pictures, np.arange(count))
+    place = np.arange(len(pictures)) - first[pictures]
+    people, joints = max(1, int(place.max(initial=0)) + 1), plan.joints.shape[1]
+    xy = np.full((count, people, joints, 2), np.nan, np.float32)
+    depths = np.full((count, people, joints), np.nan, np.float32)
+    xy[pictures, place], depths[pictures, place] = plan.project(), plan.joints[..., 2]
+    visibility = torch.zeros(count, people, joints, dtype=torch.uint8, device=device)
+    row, column = torch.from_numpy(pictures).to(device), torch.from_numpy(place).to(device)
+    visibility[row, column] = torch.where(found.pixels[:, None] > 0, found.visibility, 0)
+    scale = (full_width / plan.cameras[:, 0]).astype(np.float32)
+    annotated = torch.ones(count, joints, dtype=torch.bool, device=device)
+    ignore = torch.zeros(count, 1, 4, device=device)
+    there = [torch.from_numpy(a).to(device, non_blocking=True) for a in (xy, depths, scale)]
+    return Batch(found.images, there[0], there[1], visibility, there[2], ignore, annotated)
+
+
+@cache
+def _load_renderer(path: str | None, device: torch.device) -> Renderer:
+    return Renderer(_load_pack(path), device)
+
+
+@dataclass(frozen=True)
 class BatchMaker:
-    """For ``BatchStream``: opens the sources in the process that calls it."""
+    """For ``BatchStream``: opens the sources in the process that calls it.
+
+    With ``config.drawing`` "device" the scenes of its batches are left to be drawn by a ``Drawer``.
+    """
 
     config: TrainConfig
     rank: int = 0
     processes: int = 1
 
-    def __call__(self) -> Callable[[int], Batch]:
+    def __call__(self) -> Callable[[int], Batch | Planned]:
         config = self.config
         sources = [open_source(s, config.network.input_size) for s in config.data]
         weights = np.array([s.weight for s in config.data])
         weights = weights / weights.sum()
+        drawer = Drawer(config, torch.device("cpu"))
 
-        def batch(step: int) -> Batch:
+        def batch(step: int) -> Batch | Planned:
             phase = config.phase(step)
             first = config.pictures_before(step, self.processes) + self.rank * phase.batch
-            samples = []
+            samples: list[Sample] = []
+            plans: dict[Any, list[Plan]] = {}
             for n in range(first, first + phase.batch):
                 rng = np.random.default_rng([config.seed, _TRAINING, n])
                 source = sources[int(rng.choice(len(sources), p=weights))]
-                samples.append(source.picture(phase.size, rng))
-            return collate(
-                samples,
-                config.network.training_width,
-                min_person_px=config.min_person_px,
-                max_people=config.max_people,
-            )
+                if isinstance(source, SceneSource):
+                    plan = source.plan(phase.size, rng)
+                    plans.setdefault((source.path, plan.full_size, plan.supersample), []).append(plan)
+                else:
+                    samples.append(source.picture(phase.size, rng))
+            rest = None
+            if samples:
+                width, least = config.network.training_width, config.min_person_px
+                rest = collate(samples, width, min_person_px=least, max_people=config.max_people)
+            planned = Planned(tuple((key[0], Plan.join(same)) for key, same in plans.items()), rest)
+            return planned if config.drawing == "device" else drawer(planned)
 
         return batch
 

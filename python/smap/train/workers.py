@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import cv2
 import torch
 
 from .batch import Batch
+from .pictures import Planned
 
 _AHEAD = 3  # batches that a process may be ahead
 _POLL_SECONDS = 5.0
@@ -23,12 +23,12 @@ class BatchStream:
     """Iterates over ``(step, batch)`` from ``start`` on, without end.
 
     Args:
-        make: gives ``function(step) -> Batch``; called once in each process, so that a scene pack is read there. Must
-            be picklable, as its function's results depend on the step alone.
+        make: gives ``function(step) -> Batch`` or ``Planned``; called once in each process, so that a scene pack is
+            read there. Must be picklable, as its function's results depend on the step alone.
         workers: processes; 0 makes batches in line. Worker w makes the steps w, w + workers, ...
     """
 
-    def __init__(self, make: Callable[[], Callable[[int], Batch]], start: int, workers: int) -> None:
+    def __init__(self, make: Callable[[], Callable[[int], Batch | Planned]], start: int, workers: int) -> None:
         self._start = start
         self._inline = make() if workers == 0 else None
         context = multiprocessing.get_context("spawn")  # fork is unsafe once torch has threads or a GPU
@@ -41,13 +41,13 @@ class BatchStream:
             for process in self._processes:
                 process.start()
 
-    def __iter__(self) -> Iterator[tuple[int, Batch]]:
+    def __iter__(self) -> Iterator[tuple[int, Batch | Planned]]:
         step = self._start
         while True:
             yield step, self._get(step)
             step += 1
 
-    def _get(self, step: int) -> Batch:
+    def _get(self, step: int) -> Batch | Planned:
         if self._inline is not None:
             return self._inline(step)
         worker = (step - self._start) % len(self._queues)
@@ -62,7 +62,7 @@ class BatchStream:
             if kind == "error":
                 raise RuntimeError(f"worker {worker} must make batch {step}, got:\n{value}")
             assert got == step
-            return Batch(*(torch.from_numpy(a) for a in value))
+            return value if kind == "planned" else Batch(*(torch.from_numpy(a) for a in value))
 
     def close(self) -> None:
         for process in self._processes:
@@ -77,7 +77,7 @@ class BatchStream:
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
     """An environment in which libraries of new processes keep to one thread: idle ones spin, and cost as much again."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, "1"))
     try:
@@ -91,16 +91,21 @@ def _one_thread_each() -> Iterator[None]:
 
 
 def _work(
-    make: Callable[[], Callable[[int], Batch]], out: multiprocessing.Queue[Any], step: int, stride: int, parent: int
+    make: Callable[[], Callable[[int], Batch | Planned]],
+    out: multiprocessing.Queue[Any],
+    step: int,
+    stride: int,
+    parent: int,
 ) -> None:
     torch.set_num_threads(1)
-    cv2.setNumThreads(1)
     try:
         function = make()
         while os.getppid() == parent:  # a killed trainer leaves nobody behind
             batch = function(step)
             # NumPy arrays through a pipe: tensors would need shared memory, which containers are short of.
-            item = ("batch", step, [t.numpy() for t in vars(batch).values()])
+            item: Any = ("planned", step, batch)
+            if isinstance(batch, Batch):
+                item = ("batch", step, [t.numpy() for t in vars(batch).values()])
             while os.getppid() == parent:
                 try:
                     out.put(item, timeout=_POLL_SECONDS)

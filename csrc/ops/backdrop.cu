@@ -1,0 +1,4 @@
+#include "ops/backdrop.h"
+#include "ops/loop.cuh"
+
+SMAP_CUDA_LOOP(smap::Backdrop)
