@@ -43,7 +43,7 @@ def test_authors_steps_in_numpy(benchmark) -> None:
         xy, score, count = find_peaks_reference(maps.heatmaps, config.peak_threshold, 3.0, 127, True)
         associate_reference(
             maps.pafs, maps.limb_depths, maps.root_depth, xy, score, count, limbs, lengths, "depth-aware", 127, 1,
-            False, True, config.length_slack, 3.0, config.sample_threshold, config.counted_share, True,
+            0.0, False, True, config.length_slack, 3.0, config.sample_threshold, config.counted_share, True,
         )  # fmt: skip
 
     benchmark.pedantic(authors, rounds=2)

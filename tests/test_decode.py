@@ -106,6 +106,20 @@ def test_stray_peaks_are_nobody() -> None:
     assert decode(maps, DecodeConfig(min_joints=1)).count.tolist() == [3]
 
 
+def test_people_of_whom_little_is_sure_are_nobody() -> None:
+    maps = one_person()
+    (person,) = smap.lift(maps, decode(maps), smap.Letterbox.fit(416, 448, (416, 448)), smap.Camera.default(416, 448))[
+        0
+    ]
+    assert 0.9 < person.score <= 1
+    for scale in (1.0, 3.0):  # applies to scaled scores, as every threshold does
+        limits = {person.score * scale - 0.01: 1, person.score * scale + 0.01: 0}
+        for association in ("paf", "depth-aware", "optimal"):
+            for limit, count in limits.items():
+                config = DecodeConfig(association=association, map_scale=scale, min_score=limit)
+                assert decode(maps, config).count.tolist() == [count]
+
+
 def test_empty_batch_and_empty_picture() -> None:
     assert decode(one_person()[:0]).people.shape == (0, 127, 15)
     nobody = one_person()

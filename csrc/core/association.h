@@ -19,6 +19,7 @@ struct AssociationOptions {
   bool half_bodies = true;    // people without a visible root, rooted at the first limb's far end
   bool ordinal_prior = true;  // nearer people choose first (Sec. 3.2)
   int64_t min_joints = 2;     // people with fewer are dropped
+  float min_score = 0.0f;     // and those whose mean joint score, 0 for joints that were not found, is lower
 };
 
 /// A batch of images. Views say what is given and where the result goes.
@@ -62,6 +63,20 @@ struct ImageProblem {
   SMAP_HOST_DEVICE int64_t peaks(int64_t joint) const {
     const int64_t n = all.count(b, joint);
     return n < 0 ? 0 : n < capacity ? n : capacity;
+  }
+
+  /// Whether to keep a person whose peak of joint j, or -1, is `peak_of(j)`.
+  template <class PeakOf>
+  SMAP_HOST_DEVICE bool is_kept(PeakOf peak_of) const {
+    int64_t size = 0;
+    float sum = 0.0f;
+    for (int64_t j = 0; j < joints; ++j) {
+      const int64_t k = peak_of(j);
+      if (k < 0) continue;
+      ++size;
+      sum += all.score(b, j, k) * all.options.limb.scale;
+    }
+    return size > 0 && size >= all.options.min_joints && !(sum < all.options.min_score * static_cast<float>(joints));
   }
 
   SMAP_HOST_DEVICE void report(AssociationProblem::Status status) const { all.status(b) = status; }

@@ -314,12 +314,10 @@ class BlockAssociation {
   }
 
   SMAP_DEVICE void write() {
-    const auto large_enough = [&](int32_t p) {
-      int32_t size = 0;
-      for (int32_t j = 0; j < joints_; ++j) size += member(p, j) >= 0;
-      return size >= all_.options.min_joints;
+    const auto is_kept = [&](int32_t p) {
+      return image_.is_kept([&](int64_t j) { return static_cast<int64_t>(member(p, static_cast<int32_t>(j))); });
     };
-    block_.each(found_, [&](int32_t p) { kept_[p] = large_enough(p); });
+    block_.each(found_, [&](int32_t p) { kept_[p] = is_kept(p); });
     const int32_t total = block_.exclusive_sum(kept_, found_);
     // Without the ordinal prior they are not sorted yet; the authors' 2-D baseline leaves them so.
     if (!all_.options.ordinal_prior && !(all_.options.mode == Association::kPaf && all_.options.limb.official)) {
@@ -327,14 +325,14 @@ class BlockAssociation {
         kept_[p] = 0;
         for (int32_t q = 0; q < found_; ++q) {
           const bool nearer = depth_[q] < depth_[p] || (q < p && !(depth_[p] < depth_[q]));
-          kept_[p] += nearer && large_enough(q);
+          kept_[p] += nearer && is_kept(q);
         }
       });
     }
     block_.each(found_ * joints_, [&](int32_t i) {
       const int32_t p = i / joints_, j = i % joints_;
-      if (large_enough(p)) all_.people(b_, kept_[p], j) = member(p, j);
-      if (large_enough(p) && j == 0) all_.root_depths(b_, kept_[p]) = depth_[p];
+      if (is_kept(p)) all_.people(b_, kept_[p], j) = member(p, j);
+      if (is_kept(p) && j == 0) all_.root_depths(b_, kept_[p]) = depth_[p];
     });
     block_.each((max_people_ - total) * joints_, [&](int32_t i) {
       all_.people(b_, total + i / joints_, i % joints_) = -1;

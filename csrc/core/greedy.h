@@ -193,12 +193,10 @@ struct GreedyAssociation : ImageProblem {
       if (!taken[k]) add_person(joint, k);
   }
 
-  SMAP_HOST_DEVICE void drop_small() {
+  SMAP_HOST_DEVICE void drop_unlikely() {
     int64_t kept = 0;
     for (int64_t p = 0; p < found; ++p) {
-      int64_t size = 0;
-      for (int64_t j = 0; j < joints; ++j) size += member(p, j) >= 0;
-      if (size >= all.options.min_joints) swap_people(kept++, p);
+      if (is_kept([&](int64_t j) { return member(p, j); })) swap_people(kept++, p);
     }
     found = kept;
   }
@@ -231,7 +229,7 @@ struct GreedyAssociation : ImageProblem {
       }
       if (l == 0 && all.options.half_bodies) add_half_bodies(child(0));
     }
-    drop_small();
+    drop_unlikely();
     // The authors' 2-D baseline knows no depth.
     if (!(all.options.mode == Association::kPaf && all.options.limb.official)) sort_by_depth();
     finish(found);

@@ -403,9 +403,7 @@ struct OptimalAssociation : ImageProblem {
   SMAP_HOST_DEVICE void write() const {
     int64_t kept = 0;
     for (int64_t p = 0; p < state->found; ++p) {
-      int64_t size = 0;
-      for (int64_t j = 0; j < joints; ++j) size += node(p, j).peak >= 0;
-      if (size == 0 || size < all.options.min_joints) continue;
+      if (!is_kept([&](int64_t j) { return static_cast<int64_t>(node(p, j).peak); })) continue;
       int64_t at = kept++;
       for (; at > 0 && depth[p] < all.root_depths(b, at - 1); --at) {
         all.root_depths(b, at) = all.root_depths(b, at - 1);

@@ -11,7 +11,7 @@ namespace smap {
 std::tuple<Tensor, Tensor, Tensor> associate(const Tensor& pafs, const Tensor& limb_depths, const Tensor& root_depth,
                                              const Tensor& xy, const Tensor& score, const Tensor& count,
                                              const Tensor& limbs, const Tensor& lengths, std::string mode,
-                                             int64_t max_people, int64_t min_joints, bool half_bodies,
+                                             int64_t max_people, int64_t min_joints, double min_score, bool half_bodies,
                                              bool ordinal_prior, double length_slack, double scale,
                                              double sample_threshold, double counted_share, bool official) {
   for (const Tensor* t : {&limb_depths, &root_depth, &xy, &score, &count, &limbs, &lengths})
@@ -39,6 +39,7 @@ std::tuple<Tensor, Tensor, Tensor> associate(const Tensor& pafs, const Tensor& l
   body.options.half_bodies = half_bodies;
   body.options.ordinal_prior = ordinal_prior;
   body.options.min_joints = min_joints;
+  body.options.min_score = static_cast<float>(min_score);
   Tensor people = empty(pafs, {batch, max_people, joints}, ScalarType::Long);
   Tensor people_count = empty(pafs, {batch}, ScalarType::Long);
   Tensor root_depths = empty(pafs, {batch, max_people}, ScalarType::Float);
@@ -64,6 +65,6 @@ std::tuple<Tensor, Tensor, Tensor> associate(const Tensor& pafs, const Tensor& l
 SMAP_REGISTER(
     associate,
     "(Tensor pafs, Tensor limb_depths, Tensor root_depth, Tensor xy, Tensor score, Tensor count, "
-    "Tensor limbs, Tensor lengths, str mode, int max_people, int min_joints, bool half_bodies, bool ordinal_prior, "
-    "float length_slack, float scale, float sample_threshold, float counted_share, bool official) "
+    "Tensor limbs, Tensor lengths, str mode, int max_people, int min_joints, float min_score, bool half_bodies, "
+    "bool ordinal_prior, float length_slack, float scale, float sample_threshold, float counted_share, bool official) "
     "-> (Tensor people, Tensor count, Tensor root_depths)")

@@ -35,6 +35,8 @@ class DecodeConfig:
             value of the root-depth map there.
         ordinal_prior: nearer people choose first (Sec. 3.2); off only to show what it is worth.
         min_joints: people with fewer joints are dropped.
+        min_score: people whose joints' scores, 0 for joints that were not found, have a lower mean are dropped; it is
+            ``Person.score``.
         authors_rules: what is not a number in the authors' release (zju3dv/SMAP): peaks are strictly above all eight
             neighbours and never on the border, their position is the centroid of a 7x7 window, the first ``max_peaks``
             in raster order stay; PAFs are sampled half a pixel to the lower right, without the limb's far end, and
@@ -55,6 +57,7 @@ class DecodeConfig:
     half_bodies: bool = True
     ordinal_prior: bool = True
     min_joints: int = 2
+    min_score: float = 0.0
     authors_rules: bool = False
 
     def __post_init__(self) -> None:
@@ -63,7 +66,7 @@ class DecodeConfig:
         for name in ("map_scale", "length_slack"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)}")
-        for name in ("peak_threshold", "sample_threshold", "counted_share"):
+        for name in ("peak_threshold", "sample_threshold", "counted_share", "min_score"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")
         for name in ("max_peaks", "max_people", "min_joints"):
@@ -162,6 +165,7 @@ def decode(maps: Maps, config: DecodeConfig = DecodeConfig()) -> Detections:
         config.association,
         config.max_people,
         config.min_joints,
+        config.min_score,
         config.half_bodies,
         config.ordinal_prior,
         config.length_slack,

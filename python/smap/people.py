@@ -31,6 +31,11 @@ class Person:
         return np.asarray(self.joints_3d[self.skeleton.root], np.float32)
 
     @property
+    def score(self) -> float:
+        """How sure it is that somebody is there, in [0, 1]: mean of the joints' scores, 0 where not detected."""
+        return float(self.scores.mean())
+
+    @property
     def depth(self) -> float:
         """Metres to the root, or to the first joint down the tree that has a position; infinite without any."""
         order = [self.skeleton.root, *(child for _, child in self.skeleton.limbs)]
@@ -188,7 +193,7 @@ class People:
                 "image_id": image_id,
                 "category_id": category_id,
                 "keypoints": np.round(xyv.astype(np.float64), 3).ravel().tolist(),
-                "score": float(p.scores[p.detected].mean()) if p.detected.any() else 0.0,
+                "score": p.score,
             }
             records.append(record)
         return records

@@ -55,7 +55,12 @@ def test_peaks_of_noise(capacity: int, official: bool, levels: int) -> None:
 @pytest.mark.parametrize("max_people", [3, 40, 400])  # 400: more than shared memory holds
 def test_associations(mode: str, official: bool, max_people: int) -> None:
     for seed in range(8):
-        rules = {"min_joints": 1 + seed % 3, "half_bodies": seed % 2 == 0, "ordinal_prior": seed % 3 > 0}
+        rules = {
+            "min_joints": 1 + seed % 3,
+            "min_score": 0.1 * (seed % 4),
+            "half_bodies": seed % 2 == 0,
+            "ordinal_prior": seed % 3 > 0,
+        }
         settings = {"mode": mode, "official": official, "max_people": max_people, **rules}
         args = problems(seed, count=4 * seed + 1, **settings)["associate"]
         assert_equal(run("associate", on_gpu(args)), run("associate", args))

@@ -97,6 +97,7 @@ int64_t compare(uint32_t seed) {
   problem.options.limb.counted_share = number(random, 0, 0.8f);
   problem.options.half_bodies = integer(random, 0, 1);
   problem.options.min_joints = integer(random, 1, 3);
+  problem.options.min_score = integer(random, 0, 2) ? 0.0f : number(random, 0, 0.4f);
   problem.pafs = pafs.view;
   problem.limb_depths = limb_depths.view;
   problem.root_depth = root_depth.view;

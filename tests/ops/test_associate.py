@@ -40,9 +40,15 @@ def inputs(
 
 
 def settings_of(
-    mode: str, official: bool = False, people: int = 8, half_bodies: bool = True, joints: int = 2, ordinal: bool = True
+    mode: str,
+    official: bool = False,
+    people: int = 8,
+    half_bodies: bool = True,
+    joints: int = 2,
+    ordinal: bool = True,
+    score: float = 0.0,
 ) -> list:
-    return [mode, people, joints, half_bodies, ordinal, 1.2, 1.0, 0.05, 0.6, official]
+    return [mode, people, joints, score, half_bodies, ordinal, 1.2, 1.0, 0.05, 0.6, official]
 
 
 @pytest.mark.parametrize(("batch", "capacity"), [(2, 5), (1, 1), (0, 3)])
@@ -64,10 +70,13 @@ def test_half_precision(dtype: torch.dtype, mode: str, device: torch.device) -> 
     people=st.integers(1, 12),
     half_bodies=st.booleans(),
     min_joints=st.integers(1, 4),
+    min_score=st.sampled_from([0.0, 0.2, 0.4]),
 )
 @settings(max_examples=60, deadline=None)
-def test_random_scenes(seed: int, mode: str, official: bool, people: int, half_bodies: bool, min_joints: int) -> None:
-    args = [*inputs(1, 7, seed), *settings_of(mode, official, people, half_bodies, min_joints)]
+def test_random_scenes(
+    seed: int, mode: str, official: bool, people: int, half_bodies: bool, min_joints: int, min_score: float
+) -> None:
+    args = [*inputs(1, 7, seed), *settings_of(mode, official, people, half_bodies, min_joints, score=min_score)]
     table, count, depths = associate(*args)
     for actual, expected in zip((table, count, depths), reference(*args), strict=True):
         assert torch.equal(actual, expected)

@@ -23,6 +23,7 @@ def associate(
     mode: str = "optimal",
     max_people: int = 127,
     min_joints: int = 2,
+    min_score: float = 0.0,
     half_bodies: bool = True,
     ordinal_prior: bool = True,
     length_slack: float = 1.2,
@@ -54,6 +55,7 @@ def associate(
         lengths: ``(L,)`` float64 mean lengths, metres.
         max_people: capacity; the nearest stay.
         min_joints: people with fewer are dropped.
+        min_score: and those whose joints' scores times ``scale``, 0 for joints that were not found, have a lower mean.
         half_bodies: child peaks of the first limb that nobody took (necks without a pelvis) become people.
         ordinal_prior: nearer people choose first, or in ``"optimal"`` have a small bonus.
         scale, sample_threshold, counted_share, official: as in ``score_limbs``.
@@ -69,8 +71,8 @@ def associate(
             such limbs are not joined.
     """
     return torch.ops.smap.associate.default(  # type: ignore[no-any-return]
-        pafs, limb_depths, root_depth, xy, score, count, limbs, lengths, mode, max_people, min_joints, half_bodies,
-        ordinal_prior, length_slack, scale, sample_threshold, counted_share, official,
+        pafs, limb_depths, root_depth, xy, score, count, limbs, lengths, mode, max_people, min_joints, min_score,
+        half_bodies, ordinal_prior, length_slack, scale, sample_threshold, counted_share, official,
     )  # fmt: skip
 
 

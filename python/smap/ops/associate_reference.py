@@ -60,6 +60,7 @@ def reference(
     mode: str = "optimal",
     max_people: int = 127,
     min_joints: int = 2,
+    min_score: float = 0.0,
     half_bodies: bool = True,
     ordinal_prior: bool = True,
     length_slack: float = 1.2,
@@ -68,7 +69,7 @@ def reference(
     counted_share: float = 0.8,
     official: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """See ``associate``; ``score`` is not used by any mode yet."""
+    """See ``associate``."""
     from .associate_optimal import optimal  # it builds on the classes of this file
 
     batch, joints = count.shape
@@ -81,13 +82,24 @@ def reference(
             half_bodies, ordinal_prior, length_slack, scale, sample_threshold, counted_share, official,
         )  # fmt: skip
         found = optimal(image) if mode == "optimal" else greedy(image, mode)
-        found = [(z, row) for z, row in found if sum(k >= 0 for k in row) >= min_joints]
+        heights = score[b].float().cpu().numpy() * np.float32(scale)
+        found = [(z, row) for z, row in found if sum(k >= 0 for k in row) >= max(1, min_joints)]
+        found = [(z, row) for z, row in found if not total(heights, row) < np.float32(min_score) * np.float32(joints)]
         if not (mode == "paf" and official):
             found.sort(key=lambda person: person[0])
         for p, (z, row) in enumerate(found):
             people[b, p], depths[b, p] = torch.tensor(row), z
         totals[b] = len(found)
     return people, totals, depths
+
+
+def total(heights: np.ndarray, row: list[int]) -> np.float32:
+    """Sum of the scores of a person's peaks, joint after joint."""
+    sum_ = np.float32(0)
+    for joint, k in enumerate(row):
+        if k >= 0:
+            sum_ += heights[joint, k]
+    return sum_
 
 
 def greedy(image: Image, mode: str) -> People:
