@@ -2,7 +2,7 @@
 
 from .config import STRIDE, NetworkConfig
 from .hourglass import ROOT_LOG_OFFSET, ROOT_LOG_SCALE, Hourglass, RawMaps
-from .inference import PreparedNetwork, default_dtype, find_device, fold, prepare
+from .inference import PreparedNetwork, computes_bfloat16, default_dtype, find_device, fold, prepare
 from .mirror import MirroredNetwork
 from .normalise import IMAGE_MEAN, IMAGE_STD, normalise
 from .refine import RefineNet, RefinerConfig
@@ -21,6 +21,7 @@ __all__ = [
     "RawMaps",
     "RefineNet",
     "RefinerConfig",
+    "computes_bfloat16",
     "convert",
     "default_dtype",
     "find_device",

@@ -71,15 +71,17 @@ def find_device(device: torch.device | str | None = None) -> torch.device:
 
 def default_dtype(config: NetworkConfig, device: torch.device) -> torch.dtype:
     """bfloat16 where the weights are known to bear it and the processor computes in it, else float32."""
-    if config.precision != "bfloat16":
-        return torch.float32
+    bears = config.precision == "bfloat16"
+    return torch.bfloat16 if bears and computes_bfloat16(device) else torch.float32
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether the processor has instructions for it; elsewhere it is many times slower than float32."""
     if device.type == "cuda":
-        native = torch.cuda.get_device_capability(device) >= (8, 0)
-    else:
-        # Missing in an old torch: unknown processor, so float32.
-        capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-        native = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-    return torch.bfloat16 if native else torch.float32
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    # Missing in an old torch: unknown processor, so no.
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def fold(network: Hourglass, device: torch.device, dtype: torch.dtype) -> Hourglass:

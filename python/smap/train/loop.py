@@ -250,7 +250,7 @@ class Trainer:
             group["lr"] = rate
         self.network.train()
         images = normalise(batch.images)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+        with config.autocast(self.device):
             raw = self.model(images)
         targets = build_targets(batch, raw, config.network.skeleton, config.loss)
         parts = network_loss(raw, targets, batch.annotated, config.network, config.loss)

@@ -16,9 +16,8 @@ from tqdm import tqdm
 from ..decode import DecodeConfig, decode
 from ..letterbox import Letterbox
 from ..lift import lift
-from ..maps import Maps
 from ..metrics import match_bodies
-from ..network import Hourglass, RefineNet, RefinerConfig, normalise
+from ..network import Hourglass, RefineNet, RefinerConfig, normalise, prepare
 from ..sample import Sample
 from ..synthetic import SceneConfig, render_scene
 from ..synthetic.assets import Assets
@@ -166,7 +165,7 @@ def evaluate_refiner(refiner: RefineNet, people: Found, input_length: int) -> di
 @torch.no_grad()
 def predictions(network: Hourglass, samples: Iterable[Sample], decoding: DecodeConfig | None = None) -> Found:
     """What a network in eval mode finds in pictures of its input size, with the truth of the people it belongs to."""
-    skeleton = network.config.skeleton
+    skeleton, prepared = network.config.skeleton, prepare(network, "cpu")
     rows: list[tuple[NDArray[Any], ...]] = []
     batch: list[Sample] = []
 
@@ -174,9 +173,7 @@ def predictions(network: Hourglass, samples: Iterable[Sample], decoding: DecodeC
         if not batch:
             return
         images = normalise(torch.from_numpy(np.stack([np.asarray(s.image) for s in batch])))
-        with torch.autocast("cpu", torch.bfloat16, enabled=network.config.precision == "bfloat16"):
-            heatmaps, pafs, limb_depths, root_depth = network(images)
-        maps = Maps(heatmaps, pafs, limb_depths, root_depth, skeleton)
+        maps = prepared(images)
         size = (images.shape[-1], images.shape[-2])
         boxes = [Letterbox.fit(s.width, s.height, size) for s in batch]
         everyone = lift(maps, decode(maps, decoding or DecodeConfig()), boxes, [s.camera for s in batch])

@@ -73,7 +73,7 @@ class Validator:
                 max_people=config.max_people,
             ).to(self.device)
             images = normalise(batch.images)
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+            with config.autocast(self.device):
                 raw, finest = network.raw(images), network(images)
             heatmaps, pafs, limb_depths, root_depth = finest
             maps = Maps(heatmaps, pafs, limb_depths, root_depth, config.network.skeleton)
