@@ -74,6 +74,13 @@ def test_run_validates_and_keeps_the_best(tmp_path) -> None:
     trainer.run()
     steps = [line["step"] for line in read_curve(tmp_path) if "val_loss" in line]
     assert steps == [2, 4]
+    # The last weights are validated wherever a run ends, on the schedule or on the clock.
+    ends = [({"steps": 3}, {}), ({"steps": 1000}, {"seconds": 0.0, "anneal": 1.0})]
+    for number, (schedule, limits) in enumerate(ends):
+        config = tiny_config(schedule=schedule, validation=validation | {"every": 1000})
+        other = Trainer(config, tmp_path / str(number), device="cpu", progress=False)
+        other.run(**limits)
+        assert [line["step"] for line in read_curve(other.folder) if "val_loss" in line] == [other.step]
     best = tmp_path / "best.safetensors"
     assert Estimator(best).decode.min_joints == 4
     assert Estimator(best, decode=DecodeConfig()).decode.min_joints == DecodeConfig().min_joints

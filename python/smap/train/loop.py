@@ -221,12 +221,14 @@ class Trainer:
                         curve.write(line)
                     if observe is not None:
                         observe(line)
-                    if validator is not None and curve is not None and self._validation_due(steps):
+                    over = self.step >= end or self._all_agree(time.monotonic() > deadline)
+                    finished = self.step >= config.schedule.steps or (over and anneal > 0)
+                    if validator is not None and curve is not None and (finished or self._validation_due(steps)):
                         self._validate(validator, curve)
                     if time.monotonic() - saved > config.save_seconds:
                         self.save()
                         saved = time.monotonic()
-                    if self.step >= end or self._all_agree(time.monotonic() > deadline):
+                    if over:
                         break
                     if anneal > 0:
                         self._ease = 1 - self._most((time.monotonic() + anneal - deadline) / anneal)
