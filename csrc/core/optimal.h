@@ -55,6 +55,7 @@ struct OptimalAssociation : ImageProblem {
   State* state;
   float* depth;             // (P) normalised
   float* size;              // (P) of the person's limbs, in mean lengths
+  int32_t* twin;            // (P) earlier person found on the same body, or itself
   int32_t* origin;          // (P) joint that the person started from
   Node* nodes;              // (P, J)
   Node* before;             // (P, J) while branches move
@@ -67,7 +68,7 @@ struct OptimalAssociation : ImageProblem {
   int32_t* lent;            // (L, Assignment::words)
 
   SMAP_HOST_DEVICE static int64_t workspace_size(int64_t joints, int64_t limbs, int64_t capacity, int64_t people) {
-    return words<State>(1) + 3 * people + 2 * words<Node>(people * joints) + words<Candidates>(limbs * people) +
+    return words<State>(1) + 4 * people + 2 * words<Node>(people * joints) + words<Candidates>(limbs * people) +
            limbs * joints + limbs + limbs * capacity + limbs * (people + 1) +
            words<Assignment::Edge>(limbs * people * kCandidates) + limbs * Assignment::words(people, capacity);
   }
@@ -77,6 +78,7 @@ struct OptimalAssociation : ImageProblem {
     state = take<State>(&next, 1);
     depth = take<float>(&next, max_people);
     size = take<float>(&next, max_people);
+    twin = take<int32_t>(&next, max_people);
     origin = take<int32_t>(&next, max_people);
     nodes = take<Node>(&next, max_people * joints);
     before = take<Node>(&next, max_people * joints);
@@ -361,14 +363,13 @@ struct OptimalAssociation : ImageProblem {
   /// A body that was found twice, at two roots or necks beside each other, becomes one person.
   template <class Block>
   SMAP_DEVICE void unite(Block& block) const {
-    int32_t* twin = first;  // the edges are done with
     const int32_t people = state->found;
-    block.each(people, [twin](int32_t p) { twin[p] = p; });
-    block.each(people * people, [this, &block, twin, people](int32_t i) {
+    block.each(people, [this](int32_t p) { twin[p] = p; });
+    block.each(people * people, [this, &block, people](int32_t i) {
       const int32_t p = i / people, q = i % people;
       if (q < p && same_body(p, q)) block.lower(&twin[p], q);
     });
-    block.each(1, [this, twin, people](int32_t) {
+    block.each(1, [this, people](int32_t) {
       for (int32_t p = 0; p < people; ++p)
         if (twin[p] < p) merge(p, twin[p]);
     });

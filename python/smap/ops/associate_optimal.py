@@ -42,15 +42,17 @@ class Node:
     limb: Evidence = Evidence(0, 0, 0)
 
 
+# The parent's peak and place, and the child peaks that were found from there.
+Gathered = tuple[tuple[int, tuple[float, float]], list[tuple[int, Evidence]]]
+
+
 @dataclass
 class Person:
     depth: float
     origin: int
     nodes: list[Node] = field(default_factory=list)
     size: float = 1.0
-    gathered: dict[int, tuple[tuple[int, tuple[float, float]], list[tuple[int, Evidence]]]] = field(
-        default_factory=dict
-    )
+    gathered: dict[int, Gathered] = field(default_factory=dict)  # by limb
 
 
 def optimal(image: Image) -> People:
