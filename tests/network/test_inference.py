@@ -48,9 +48,9 @@ def assert_maps_close(actual: Maps, truth: Maps, tolerance: float = 1e-4) -> Non
 
 @pytest.mark.parametrize("packs", [True, False])
 def test_float32_is_the_network(network, packs, monkeypatch):
-    if packs and not packed.can_pack():
+    if packs and not packed.can_pack(torch.float32):
         pytest.skip("needs oneDNN's fused convolutions")
-    monkeypatch.setattr(inference, "can_pack", lambda: packs)
+    monkeypatch.setattr(inference, "can_pack", lambda dtype: packs)
     run = prepare(network, "cpu", torch.float32)
     kinds = {type(module).__name__ for module in run.folded.modules()}
     assert ("PackedConv" in kinds, "ConvNorm" in kinds) == (packs, not packs)

@@ -44,7 +44,7 @@ def prepare(
     if dtype == torch.float16 and device.type == "cpu":
         raise ValueError("dtype must be float32 or bfloat16 on the CPU, got float16")
     folded = fold(network, device, dtype)
-    if device.type == "cpu" and can_pack():
+    if device.type == "cpu" and can_pack(dtype):
         pack(folded)
     return PreparedNetwork(folded, device, dtype)
 

@@ -9,9 +9,13 @@ from torch import Tensor, nn
 
 from .hourglass import ConvNorm
 
+_KEPT_SIZES = 2  # upright pictures and the others
 
-def can_pack() -> bool:
+
+def can_pack(dtype: torch.dtype) -> bool:
     """Whether this torch has oneDNN's fused convolutions, which it keeps for its compiler, for this processor."""
+    if dtype == torch.bfloat16 and not getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)():
+        return False  # plain torch can, however slowly
     return (
         platform.machine() in ("x86_64", "AMD64")
         and torch.backends.mkldnn.is_available()
@@ -39,7 +43,8 @@ class PackedConv(nn.Module):
     """A folded ``ConvNorm`` for inference on the CPU.
 
     oneDNN's best layout depends on the size of the picture, though not on their number (with another size's the paper's
-    network is up to half slower, with none's four times), so the weight is converted when the size changes.
+    network is up to half slower, with none's four times), so the weight is converted for every new size, and kept for
+    the last two.
     """
 
     def __init__(self, conv: nn.Conv2d, relu: bool):
@@ -47,18 +52,24 @@ class PackedConv(nn.Module):
         self.bias = conv.bias
         self.geometry = (conv.padding, conv.stride, conv.dilation, conv.groups)
         self.activation = "relu" if relu else None
-        # Weight and the (C, H, W) it is laid out for; one attribute, so that threads never see half a change.
-        self._packed: tuple[torch.Size | None, Tensor] = None, conv.weight.detach()
+        # (C, H, W) -> the weight laid out for it; replaced as a whole, so that threads never see half a change.
+        self._packed: dict[torch.Size | None, Tensor] = {None: conv.weight.detach()}
 
     def forward(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
-        size, weight = self._packed
-        if size != x.shape[1:]:
-            plain = weight.to_dense() if weight.is_mkldnn else weight
-            weight = torch.ops.mkldnn._reorder_convolution_weight(plain, *self.geometry, x.shape)
-            self._packed = x.shape[1:], weight
+        weight = self._packed.get(x.shape[1:])
+        if weight is None:
+            weight = self._pack(x.shape)
         run = torch.ops.mkldnn._convolution_pointwise
         if plus is None:
             y: Tensor = run(x, weight, self.bias, *self.geometry, self.activation or "none", [], None)
         else:
             y = run.binary(x, plus, weight, self.bias, *self.geometry, "add", 1.0, self.activation, [], None)
         return y
+
+    def _pack(self, shape: torch.Size) -> Tensor:
+        known = {size: weight for size, weight in self._packed.items() if size is not None}
+        any_weight = next(iter(self._packed.values()))
+        plain = any_weight.to_dense() if any_weight.is_mkldnn else any_weight
+        weight: Tensor = torch.ops.mkldnn._reorder_convolution_weight(plain, *self.geometry, shape)
+        self._packed = dict([*known.items(), (shape[1:], weight)][-_KEPT_SIZES:])
+        return weight

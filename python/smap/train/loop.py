@@ -124,7 +124,7 @@ class Trainer:
             self._restore(start_from, Path("the weights to start from"))
         self.model: nn.Module = RawNetwork(self.network)
         if config.compile:
-            self.model.compile()
+            self.model.compile(dynamic=False)  # few sizes, each compiled for itself
         if self.processes.count > 1:
             ids = [self.device.index] if self.device.type == "cuda" else None
             self.model = DistributedDataParallel(self.model, device_ids=ids)
