@@ -176,7 +176,7 @@ def test_a_compiled_run_learns_the_same(tmp_path: Path, monkeypatch: pytest.Monk
     compile_module = torch.nn.Module.compile
     calls = []
 
-    def quickly(module: torch.nn.Module, dynamic: bool) -> None:  # traced as always, but minutes of code generation left out
+    def quickly(module: torch.nn.Module, dynamic: bool) -> None:  # traced, but minutes of code generation left out
         calls.append(module)
         compile_module(module, backend="aot_eager", fullgraph=True, dynamic=dynamic)
 
