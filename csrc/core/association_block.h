@@ -331,8 +331,9 @@ class BlockAssociation {
     }
     block_.each(found_ * joints_, [&](int32_t i) {
       const int32_t p = i / joints_, j = i % joints_;
-      if (is_kept(p)) all_.people(b_, kept_[p], j) = member(p, j);
-      if (is_kept(p) && j == 0) all_.root_depths(b_, kept_[p]) = depth_[p];
+      if (!is_kept(p)) return;
+      all_.people(b_, kept_[p], j) = member(p, j);
+      if (j == 0) all_.root_depths(b_, kept_[p]) = depth_[p];
     });
     block_.each((max_people_ - total) * joints_, [&](int32_t i) {
       all_.people(b_, total + i / joints_, i % joints_) = -1;
