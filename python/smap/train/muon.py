@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..network import computes_bfloat16
+
 # Quintic Newton-Schulz iteration, steepest at zero: five rounds bring singular values near 1 (0.7 to 1.2).
 _COEFFICIENTS, _ROUNDS = (3.4445, -4.7750, 2.0315), 5
 # An update's root mean square, for any shape: that of AdamW's in practice, so that both share one learning rate.
@@ -18,6 +20,8 @@ _RMS = 0.2
 def orthogonalise(matrix: Tensor) -> Tensor:
     """The nearest matrix with singular values near 1, float32: U V^T of ``matrix`` = U S V^T, roughly.
 
+    In bfloat16 where the processor computes in it, which such rough values bear.
+
     Args:
         matrix: ``(..., rows, columns)``.
     """
@@ -25,11 +29,13 @@ def orthogonalise(matrix: Tensor) -> Tensor:
     wide = matrix.shape[-2] <= matrix.shape[-1]
     x = matrix.float() if wide else matrix.float().mT
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-12)
+    if computes_bfloat16(x.device):
+        x = x.bfloat16()
     for _ in range(_ROUNDS):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    result: Tensor = x if wide else x.mT
-    return result
+    result = x if wide else x.mT
+    return result.float()
 
 
 class Muon(torch.optim.Optimizer):
