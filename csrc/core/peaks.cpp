@@ -1,11 +1,18 @@
 #include "core/peaks.h"
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <sstream>
 #include <stdexcept>
 #include <vector>
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#endif
 
 namespace smap {
 namespace {
@@ -20,97 +27,163 @@ struct Bits {
   Int infinite;  // patterns from here on, sign dropped, are not finite
 };
 
-#if defined(__GNUC__)
-#define SMAP_INLINE inline __attribute__((always_inline))
-#else
-#define SMAP_INLINE inline
-#endif
-
-/// Sets hits[i] for every block of the row with a value that passes the threshold; true when one is not finite.
 template <class Int>
-SMAP_INLINE bool look_at_row(const Int* row, int64_t width, const Bits<Int>& bits, uint8_t* hits) {
-  Int any_bad = 0;
-  for (int64_t start = 0; start < width; start += kBlock) {
-    Int hit = 0, bad = 0;
-    const int64_t end = width - start < kBlock ? width : start + kBlock;
-    for (int64_t i = start; i < end; ++i) {
-      hit |= row[i] >= bits.above ? Int(-1) : Int(0);
-      bad |= (row[i] & bits.absolute) >= bits.infinite ? Int(-1) : Int(0);
-    }
-    *hits++ = hit != 0;
-    any_bad |= bad;
-  }
-  return any_bad != 0;
-}
-
-/// mask[i] = v[i] passes the threshold and is not below its four neighbours: all peaks and few others.
-template <class Int>
-SMAP_INLINE void mark(const Int* v, const Int* up, const Int* down, int64_t n, Int above, uint8_t* mask) {
+bool look_at(const Int* pixels, int64_t n, const Bits<Int>& bits, bool* bad) {
+  Int hit = 0, not_finite = 0;
   for (int64_t i = 0; i < n; ++i) {
-    mask[i] = (v[i] >= above) & (v[i] >= v[i - 1]) & (v[i] >= v[i + 1]) & (v[i] >= up[i]) & (v[i] >= down[i]);
+    hit |= pixels[i] >= bits.above ? Int(-1) : Int(0);
+    not_finite |= (pixels[i] & bits.absolute) >= bits.infinite ? Int(-1) : Int(0);
   }
+  *bad |= not_finite != 0;
+  return hit != 0;
 }
 
-// The two loops that touch every pixel, compiled a second time for CPUs with AVX2, which halves their time.
+/// Lists the blocks, numbered row by row, with a value that passes the threshold; true when a value is not finite.
 template <class Int>
-struct Loops {
-  bool (*look_at_row)(const Int*, int64_t, const Bits<Int>&, uint8_t*);
-  void (*mark)(const Int*, const Int*, const Int*, int64_t, Int, uint8_t*);
-};
+bool look(const Int* map, int64_t height, int64_t width, int64_t stride, const Bits<Int>& bits, int32_t* hits,
+          int64_t* count) {
+  bool bad = false;
+  int32_t block = 0;
+  for (int64_t y = 0; y < height; ++y)
+    for (int64_t x = 0; x < width; x += kBlock, ++block) {
+      hits[*count] = block;
+      *count += look_at(map + y * stride + x, width - x < kBlock ? width - x : kBlock, bits, &bad);
+    }
+  return bad;
+}
+
+/// Bit i of n: v[i] passes the threshold and is not below its four neighbours: all peaks and few others.
+template <class Int>
+uint64_t mark(const Int* v, const Int* up, const Int* down, int64_t n, Int above) {
+  uint64_t marks = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const bool set = (v[i] >= above) & (v[i] >= v[i - 1]) & (v[i] >= v[i + 1]) & (v[i] >= up[i]) & (v[i] >= down[i]);
+    marks |= static_cast<uint64_t>(set) << i;
+  }
+  return marks;
+}
 
 #if defined(__x86_64__) && defined(__GNUC__)
-#define SMAP_AVX2 __attribute__((target("avx2")))
-template <class Int>
-SMAP_AVX2 bool look_at_row_avx2(const Int* row, int64_t width, const Bits<Int>& bits, uint8_t* hits) {
-  return look_at_row(row, width, bits, hits);
+#define SMAP_AVX2 __attribute__((target("avx2"))) inline
+
+/// 256 bits of pixels.
+struct Lanes {
+  __m256i v;
+
+  SMAP_AVX2 static Lanes load(const void* from) { return {_mm256_loadu_si256(static_cast<const __m256i*>(from))}; }
+  SMAP_AVX2 static Lanes all(int32_t value) { return {_mm256_set1_epi32(value)}; }
+  SMAP_AVX2 static Lanes all(int16_t value) { return {_mm256_set1_epi16(value)}; }
+
+  template <class Int>
+  SMAP_AVX2 void raise(Lanes other) {
+    v = sizeof(Int) == 4 ? _mm256_max_epi32(v, other.v) : _mm256_max_epi16(v, other.v);
+  }
+  /// As if the numbers had no sign: of negative ones the lowest.
+  template <class Int>
+  SMAP_AVX2 void raise_unsigned(Lanes other) {
+    v = sizeof(Int) == 4 ? _mm256_max_epu32(v, other.v) : _mm256_max_epu16(v, other.v);
+  }
+  template <class Int>
+  SMAP_AVX2 __m256i exceeds(Lanes other) const {
+    return sizeof(Int) == 4 ? _mm256_cmpgt_epi32(v, other.v) : _mm256_cmpgt_epi16(v, other.v);
+  }
+};
+
+SMAP_AVX2 bool any(__m256i mask) {
+  return !_mm256_testz_si256(mask, mask);
 }
+
+/// `look` for rows of a block or more.
 template <class Int>
-SMAP_AVX2 void mark_avx2(const Int* v, const Int* up, const Int* down, int64_t n, Int above, uint8_t* mask) {
-  mark(v, up, down, n, above, mask);
+SMAP_AVX2 bool look_avx2(const Int* map, int64_t height, int64_t width, int64_t stride, const Bits<Int>& bits,
+                         int32_t* hits, int64_t* count) {
+  const Lanes above = Lanes::all(static_cast<Int>(bits.above - 1));
+  Lanes extremes[2] = {Lanes::all(Int(0)), Lanes::all(Int(0))};  // highest and lowest patterns
+  int32_t block = 0;
+  for (int64_t y = 0; y < height; ++y)
+    for (int64_t x = 0; x < width; x += kBlock, ++block) {
+      // The last block of a row reaches back, over pixels that were looked at before.
+      const Int* pixels = map + y * stride + (x + kBlock <= width ? x : width - kBlock);
+      Lanes top = Lanes::all(Int(0));
+      for (int64_t i = 0; i < kBlock; i += static_cast<int64_t>(sizeof(Lanes) / sizeof(Int))) {
+        const Lanes v = Lanes::load(pixels + i);
+        top.raise<Int>(v);
+        extremes[1].raise_unsigned<Int>(v);
+      }
+      extremes[0].raise<Int>(top);
+      hits[*count] = block;
+      *count += any(top.exceeds<Int>(above));
+    }
+  Int each[2 * sizeof(Lanes) / sizeof(Int)];
+  memcpy(each, extremes, sizeof each);
+  bool bad = false;
+  look_at(each, std::ssize(each), bits, &bad);
+  return bad;
 }
+
+/// `mark` of a block.
 template <class Int>
-Loops<Int> loops() {
-  if (__builtin_cpu_supports("avx2")) return {look_at_row_avx2<Int>, mark_avx2<Int>};
-  return {look_at_row<Int>, mark<Int>};
-}
-#else
-template <class Int>
-Loops<Int> loops() {
-  return {look_at_row<Int>, mark<Int>};
+SMAP_AVX2 uint64_t mark_avx2(const Int* v, const Int* up, const Int* down, Int threshold) {
+  const Lanes above = Lanes::all(static_cast<Int>(threshold - 1));
+  constexpr int64_t kLanes = sizeof(Lanes) / sizeof(Int);
+  uint64_t marks = 0;
+  for (int64_t i = 0; i < kBlock; i += kLanes) {
+    const Lanes here = Lanes::load(v + i);
+    Lanes around = Lanes::load(v + i - 1);
+    around.raise<Int>(Lanes::load(v + i + 1));
+    around.raise<Int>(Lanes::load(up + i));
+    around.raise<Int>(Lanes::load(down + i));
+    const __m256i marked = _mm256_andnot_si256(around.exceeds<Int>(here), here.exceeds<Int>(above));
+    uint32_t set;
+    if constexpr (sizeof(Int) == 4) {
+      set = static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(marked)));
+    } else {
+      const __m128i low = _mm256_castsi256_si128(marked), high = _mm256_extracti128_si256(marked, 1);
+      set = static_cast<uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(low, high)));
+    }
+    marks |= static_cast<uint64_t>(set) << i;
+  }
+  return marks;
 }
 #endif
 
 template <class Int>
-bool scan(const FindPeaks& find, FindPeaks::Channel& channel, const Bits<Int>& bits) {
-  const Loops<Int> loop = loops<Int>();
+bool scan(const FindPeaks& find, FindPeaks::Channel& channel, const Bits<Int>& bits, std::vector<int32_t>& hits) {
   const MapView<2>& map = channel.map;
-  const int64_t h = map.size[0], w = map.size[1];
-  bool bad = false;
-  std::vector<uint8_t> hits(static_cast<size_t>((w + kBlock - 1) / kBlock));
-  for (int64_t y = 0; y < h; ++y) {
-    const Int* row = static_cast<const Int*>(map.data) + y * map.stride[0];
+  const int64_t h = map.size[0], w = map.size[1], blocks = (w + kBlock - 1) / kBlock;
+  const Int* data = static_cast<const Int*>(map.data);
+  hits.resize(static_cast<size_t>(h * blocks));
+  int64_t count = 0;
+#if defined(SMAP_AVX2)
+  static const bool has_avx2 = __builtin_cpu_supports("avx2");
+  const bool wide = has_avx2 && w >= kBlock + 2;
+  const bool bad = wide ? look_avx2(data, h, w, map.stride[0], bits, hits.data(), &count)
+                        : look(data, h, w, map.stride[0], bits, hits.data(), &count);
+#else
+  const bool bad = look(data, h, w, map.stride[0], bits, hits.data(), &count);
+#endif
+  for (int64_t k = 0; k < count; ++k) {
+    const int64_t y = hits[static_cast<size_t>(k)] / blocks, start = hits[static_cast<size_t>(k)] % blocks * kBlock;
+    const Int* row = data + y * map.stride[0];
     const Int* up = y > 0 ? row - map.stride[0] : row;
     const Int* down = y < h - 1 ? row + map.stride[0] : row;
-    bad |= loop.look_at_row(row, w, bits, hits.data());
-    for (int64_t start = 0; start < w; start += kBlock) {
-      if (!hits[static_cast<size_t>(start / kBlock)]) continue;
-      const int64_t n = w - start < kBlock ? w - start : kBlock;
-      uint8_t mask[kBlock] = {};
-      const int64_t first = start == 0 ? 1 : 0, last = start + n == w ? n - 1 : n;  // a row's ends lack a neighbour
-      if (last > first) {
-        loop.mark(row + start + first, up + start + first, down + start + first, last - first, bits.above,
-                  mask + first);
-      }
-      if (first) mask[0] = 1;
-      if (last < n) mask[n - 1] = 1;
-      for (int64_t word = 0; word < kBlock; word += 8) {
-        uint64_t set;
-        memcpy(&set, mask + word, sizeof set);
-        if (set == 0) continue;
-        for (int64_t i = word; i < word + 8; ++i)
-          if (mask[i]) find.consider(channel, y, start + i);
-      }
+    const int64_t n = w - start < kBlock ? w - start : kBlock;
+    // A row's ends, which lack a neighbour, are always looked at.
+    const int64_t first = start == 0 ? 1 : 0, last = start + n == w ? n - 1 : n;
+    uint64_t marks = 0;
+    if (first < last) {
+#if defined(SMAP_AVX2)
+      if (wide) {
+        const int64_t from = std::clamp(start, int64_t{1}, w - 1 - kBlock);  // a block with all neighbours
+        marks = mark_avx2(row + from, up + from, down + from, bits.above);
+        marks = from > start ? marks << (from - start) : marks >> (start - from);
+      } else
+#endif
+        marks = mark(row + start + first, up + start + first, down + start + first, last - first, bits.above) << first;
     }
+    if (first) marks |= 1;
+    if (last < n) marks |= uint64_t{1} << (n - 1);
+    for (; marks != 0; marks &= marks - 1) find.consider(channel, y, start + std::countr_zero(marks));
   }
   return bad;
 }
@@ -164,15 +237,16 @@ void find_peaks_on_host(const FindPeaks& find) {
   const Bits<int16_t> float16{lowest_above<Float16, int16_t>(find.threshold, find.scale, 0x7c00), 0x7fff, 0x7c00};
   const Bits<int16_t> bfloat16{lowest_above<BFloat16, int16_t>(find.threshold, find.scale, 0x7f80), 0x7fff, 0x7f80};
   const int64_t channels = find.count.numel();
+  std::vector<int32_t> hits;
   for (int64_t i = 0; i < channels; ++i) {
     FindPeaks::Channel channel = find.channel(i);
     bool bad;
     if (channel.map.stride[1] != 1) {
       bad = scan_any_stride(find, channel);
     } else if (channel.map.type == Element::kFloat32) {
-      bad = scan(find, channel, float32);
+      bad = scan(find, channel, float32, hits);
     } else {
-      bad = scan(find, channel, channel.map.type == Element::kFloat16 ? float16 : bfloat16);
+      bad = scan(find, channel, channel.map.type == Element::kFloat16 ? float16 : bfloat16, hits);
     }
     if (bad) report_not_finite(find, i);
     find.finish(i, channel);
