@@ -54,6 +54,7 @@ class DataSource:
         split: "train" or "val", of a pack.
         options: fields of ``synthetic.SceneConfig``; or the reader's arguments, and ``augmentation``, a table of fields
             of ``data.Augmentation``.
+        seeds: of scenes: a JSON list of the only seeds to draw, such as those ``smap negatives`` found; None for any.
     """
 
     kind: str
@@ -61,10 +62,13 @@ class DataSource:
     path: str | None = None
     split: str = "train"
     options: dict[str, Any] = field(default_factory=dict)
+    seeds: str | None = None
 
     def __post_init__(self) -> None:
         if not self.weight > 0:
             raise ValueError(f"data weight must be positive, got {self.weight}")
+        if self.seeds is not None and self.kind != "scenes":
+            raise ValueError(f"data seeds must be of scenes, got kind {self.kind!r}")
 
 
 @dataclass(frozen=True)

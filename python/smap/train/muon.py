@@ -34,8 +34,8 @@ def orthogonalise(matrix: Tensor) -> Tensor:
     for _ in range(_ROUNDS):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    result = x if wide else x.mT
-    return result.float()
+    result: Tensor = (x if wide else x.mT).float()
+    return result
 
 
 class Muon(torch.optim.Optimizer):

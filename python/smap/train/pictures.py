@@ -5,9 +5,11 @@ Scenes are planned in the workers and drawn there or, on a GPU, in the training 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -44,13 +46,20 @@ class SceneSource:
             "data.options",
         )
         self._configs: dict[tuple[int, int], SceneConfig] = {}
+        self._seeds = None if source.seeds is None else read_seeds(source.seeds)
 
     def picture(self, size: tuple[int, int], rng: np.random.Generator) -> Sample:
-        return render_scene(self._pack, self._config(size), int(rng.integers(2**62)))
+        return render_scene(self._pack, self._config(size), self._seed(rng))
 
     def plan(self, size: tuple[int, int], rng: np.random.Generator) -> Plan:
         """The picture that ``picture`` gives of the same generator, before it is drawn."""
-        return plan_random_scene(self._pack, self._config(size), int(rng.integers(2**62)))
+        return self.plan_seed(size, self._seed(rng))
+
+    def plan_seed(self, size: tuple[int, int], seed: int) -> Plan:
+        return plan_random_scene(self._pack, self._config(size), seed)
+
+    def _seed(self, rng: np.random.Generator) -> int:
+        return int(rng.integers(2**62)) if self._seeds is None else self._seeds[rng.integers(len(self._seeds))]
 
     def _config(self, size: tuple[int, int]) -> SceneConfig:
         if size not in self._configs:
@@ -59,6 +68,17 @@ class SceneSource:
             values = {**vars(self._base), "window": window}
             self._configs[size] = SceneConfig(**values)
         return self._configs[size]
+
+
+def read_seeds(path: str) -> list[int]:
+    """Raises: FileNotFoundError; DatasetError unless the file holds a JSON list of integers, at least one."""
+    try:
+        seeds = json.loads(Path(path).read_text())
+    except ValueError as error:
+        raise DatasetError(f"{path} must be a JSON list of seeds, got {error}") from error
+    if not isinstance(seeds, list) or not seeds or not all(type(seed) is int and seed >= 0 for seed in seeds):
+        raise DatasetError(f"{path} must be a JSON list of at least one seed, integers from 0 on")
+    return seeds
 
 
 @cache  # several sources of a process share a pack
@@ -127,7 +147,7 @@ class Drawer:
             return batch
         config, batches = self.config, []
         for path, plan in batch.plans:
-            made = drawn(_load_renderer(path, self.device), plan, config.network.training_width)
+            made = drawn(load_renderer(path, self.device), plan, config.network.training_width)
             batches.append(learnable(made, config.min_person_px, config.max_people))
         if batch.rest is not None:
             batches.append(batch.rest.to(self.device))
@@ -155,7 +175,7 @@ def drawn(renderer: Renderer, plan: Plan, full_width: int) -> Batch:
 
 
 @cache
-def _load_renderer(path: str | None, device: torch.device) -> Renderer:
+def load_renderer(path: str | None, device: torch.device) -> Renderer:
     return Renderer(_load_pack(path), device)
 
 

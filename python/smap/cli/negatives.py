@@ -1,0 +1,46 @@
+"""Find pictures without people in which a network sees some, for training it on.
+
+Draws the scenes of the configuration's first [[data]] table of pictures without people (empty_share = 1.0) and writes
+the seeds of those that mislead the network. Give the file to that table, seeds = "OUT.json", and train on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from ._estimator import positive
+from ._files import prepare_folder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, metavar="CONFIG.toml", help="of `smap train`")
+    parser.add_argument("--out", type=Path, required=True, metavar="OUT.json", help="gets the seeds")
+    parser.add_argument("--weights", default="default", metavar="FILE", help="of the network (default: built in)")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the GPU if there is one)")
+    parser.add_argument("--count", type=positive, default=5000, help="scenes drawn (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the first scene (default: 0)")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..estimator import Estimator
+    from ..train import load_config
+    from ..train.negatives import find_negatives
+
+    config = load_config(args.config)
+    empty = [s for s in config.data if s.kind == "scenes" and s.options.get("empty_share") == 1]
+    if not empty:
+        raise ValueError(f"{args.config} must have a [[data]] table of scenes with empty_share = 1.0, got none")
+    if args.seed < 0:
+        raise ValueError(f"seed must be at least 0, got {args.seed}")
+    prepare_folder(args.out.parent)
+    estimator = Estimator(args.weights, refiner=None, device=args.device, input_size=config.network.input_size)
+    seeds = find_negatives(
+        replace(empty[0], split="train"), estimator, args.count, first=args.seed, progress=not args.quiet
+    )
+    args.out.write_text(json.dumps(seeds) + "\n")
+    print(f"{args.out}: {len(seeds)} of {args.count} pictures without people mislead {args.weights}")
+    return 0

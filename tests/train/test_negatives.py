@@ -1,0 +1,112 @@
+"""Pictures without people that mislead a network are found again by a run, picture for picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from smap.cli import main
+from smap.errors import DatasetError
+from smap.train import DataSource, parse_config
+from smap.train.negatives import find_negatives
+from smap.train.pictures import BatchMaker, SceneSource
+
+SIZE = (96, 64)
+
+
+class Misled:
+    """Sees a person wherever a picture is brighter than ``limit``; brighter pictures make it surer."""
+
+    input_size, device = SIZE, "cpu"
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self.seen: list[np.ndarray] = []
+
+    def predict_batch(self, images: list[np.ndarray]) -> list[Any]:
+        self.seen += images
+        people = [int(image.mean() > self.limit) for image in images]
+        return [_People(np.full((n, 15), float(image.mean()) / 255)) for n, image in zip(people, images, strict=True)]
+
+
+class _People(SimpleNamespace):
+    def __init__(self, scores: np.ndarray) -> None:
+        super().__init__(scores=scores)
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+def test_the_seeds_found_draw_the_pictures_that_misled(tmp_path: Path) -> None:
+    source = DataSource("scenes", options={"letterbox_share": 0.5})
+    everything = Misled(-1)
+    every = find_negatives(source, everything, 20, first=3)  # type: ignore[arg-type]
+    assert sorted(every) == list(range(3, 23))
+    brightness = [image.mean() for image in everything.seen]
+    assert every == [3 + int(i) for i in np.argsort(brightness)[::-1]]
+    limit = float(np.median(brightness))
+    seeds = find_negatives(source, Misled(limit), 20, first=3)  # type: ignore[arg-type]
+    assert seeds == every[:10]
+
+    (tmp_path / "seeds.json").write_text(json.dumps(seeds))
+    options = {"letterbox_share": 0.5, "empty_share": 1.0}
+    again = SceneSource(DataSource("scenes", options=options, seeds=str(tmp_path / "seeds.json")), SIZE)
+    drawn = [again.picture(SIZE, np.random.default_rng(n)) for n in range(8)]
+    assert len({sample.extra["seed"] for sample in drawn}) > 2
+    for sample in drawn:
+        assert len(sample) == 0
+        np.testing.assert_array_equal(sample.image, everything.seen[sample.extra["seed"] - 3])
+
+
+def test_a_run_draws_no_other_seeds(tmp_path: Path) -> None:
+    (tmp_path / "seeds.json").write_text("[5]")
+    config = parse_config(
+        {
+            "schedule": {"steps": 2},
+            "phases": [{"until": 1.0, "size": [64, 64], "batch": 3}],
+            "network": {"input_size": [64, 64], "training_width": 64},
+            "data": [{"kind": "scenes", "seeds": str(tmp_path / "seeds.json"), "options": {"empty_share": 1.0}}],
+            "drawing": "workers",
+        }
+    )
+    images = BatchMaker(config)()(1).images  # type: ignore[union-attr]
+    assert (images == images[0]).all()
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "[1.5]", "[-1]", "[true]"])
+def test_a_file_that_is_no_list_of_seeds_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "seeds.json"
+    path.write_text(text)
+    with pytest.raises(DatasetError, match=r"seeds\.json must be a JSON list of"):
+        SceneSource(DataSource("scenes", seeds=str(path)), SIZE)
+
+
+def test_seeds_of_other_data_are_refused() -> None:
+    with pytest.raises(ValueError, match="data seeds must be of scenes, got kind 'coco'"):
+        DataSource("coco", path="x", seeds="seeds.json")
+    with pytest.raises(ValueError, match="negatives must be of scenes"):
+        find_negatives(DataSource("coco", path="x"), Misled(0), 1)  # type: ignore[arg-type]
+
+
+def test_the_command_writes_seeds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config, out = tmp_path / "run.toml", tmp_path / "negatives" / "seeds.json"
+    text = """
+        network = { input_size = [96, 64], training_width = 96 }
+        schedule = { steps = 1 }
+        phases = [{ until = 1.0, size = [96, 64], batch = 1 }]
+        data = [{ kind = "scenes" }, { kind = "scenes", options = { empty_share = %s } }]
+    """
+    command = ["negatives", str(config), "--out", str(out), "--count", "5", "--device", "cpu", "--quiet"]
+    config.write_text(text % "1.0")
+    assert main(command) == 0
+    seeds = json.loads(out.read_text())
+    assert set(seeds) <= set(range(5))
+    assert f"{len(seeds)} of 5 pictures without people mislead default" in capsys.readouterr().out
+    config.write_text(text % "0.5")
+    assert main(command) == 2
+    assert "must have a [[data]] table of scenes with empty_share = 1.0" in capsys.readouterr().err
