@@ -102,8 +102,8 @@ py::tuple find_peaks(const py::array& heatmaps, float threshold, float scale, in
 py::tuple associate(const py::array& pafs, const py::array& limb_depths, const py::array& root_depth,
                     const py::array& xy, const py::array& score, const py::array& count, const py::array& limbs,
                     const py::array& lengths, const std::string& mode, int64_t max_people, int64_t min_joints,
-                    float min_score, bool half_bodies, bool ordinal_prior, double length_slack, float scale,
-                    float sample_threshold, float counted_share, bool official) {
+                    float min_score, float max_overlap, bool half_bodies, bool ordinal_prior, double length_slack,
+                    float scale, float sample_threshold, float counted_share, bool official) {
   check(max_people >= 1, "max_people must be at least 1");
   Associate body;
   body.pafs = map_view(pafs, "pafs", {-1, -1, 2, -1, -1});
@@ -126,6 +126,7 @@ py::tuple associate(const py::array& pafs, const py::array& limb_depths, const p
   body.options.ordinal_prior = ordinal_prior;
   body.options.min_joints = min_joints;
   body.options.min_score = min_score;
+  body.options.max_overlap = max_overlap;
   auto people = result(body.people, {batch, max_people, joints});
   auto people_count = result(body.people_count, {batch});
   auto root_depths = result(body.root_depths, {batch, max_people});
@@ -148,7 +149,7 @@ PYBIND11_MODULE(_core, m) {
         py::arg("pafs"), py::arg("limb_depths"), py::arg("root_depth"), py::arg("xy"), py::arg("score"),
         py::arg("count"), py::arg("limbs"), py::arg("lengths"), py::arg("mode") = "optimal",
         py::arg("max_people") = 127, py::arg("min_joints") = 2, py::arg("min_score") = 0.0f,
-        py::arg("half_bodies") = true, py::arg("ordinal_prior") = true, py::arg("length_slack") = 1.2,
-        py::arg("scale") = 1.0f, py::arg("sample_threshold") = 0.05f, py::arg("counted_share") = 0.8f,
-        py::arg("official") = false);
+        py::arg("max_overlap") = 1.0f, py::arg("half_bodies") = true, py::arg("ordinal_prior") = true,
+        py::arg("length_slack") = 1.2, py::arg("scale") = 1.0f, py::arg("sample_threshold") = 0.05f,
+        py::arg("counted_share") = 0.8f, py::arg("official") = false);
 }

@@ -55,6 +55,34 @@ def test_of_two_people_in_one_place_the_nearer_gets_the_joint(association: str, 
     assert nearer[2] == int(np.argmin(depths))
 
 
+def test_a_second_look_at_a_body_is_dropped_and_a_neighbour_is_not() -> None:
+    for shift, people in ((7, 1), (25, 2)):  # 13 and 48 cm
+        maps = one_person()
+        maps.heatmaps[:] = torch.maximum(maps.heatmaps, 0.7 * maps.heatmaps.roll(shift, -1))
+        maps.pafs[:] = torch.where(maps.pafs.norm(dim=2, keepdim=True) > 0, maps.pafs, maps.pafs.roll(shift, -1))
+        assert decode(maps).count.item() == 2
+        found = decode(maps, DecodeConfig(max_overlap=0.8))
+        assert found.count.item() == people
+        heights = found.peaks.score[0, range(15), found.people[0, 0]]
+        assert people == 2 or heights.min() > 0.9
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_pose_nms_keeps_the_surest_and_leaves_nobody_who_overlaps(seed: int) -> None:
+    scene = make_scene(seed, 30, noise=2.0)
+    found = {most: decode(scene.maps, DecodeConfig(max_overlap=most)) for most in (1.0, 0.8, 0.5, 0.2)}
+    counts = [int(d.count) for d in found.values()]
+    assert counts == sorted(counts, reverse=True) and counts[0] > counts[-1] > 0
+    rows = {most: {tuple(row) for row in d.people[0, : d.count].tolist()} for most, d in found.items()}
+    assert rows[0.2] <= rows[0.5] <= rows[0.8] <= rows[1.0]
+    heights = found[1.0].peaks.score[0]
+
+    def score(row: tuple[int, ...]) -> float:
+        return sum(float(heights[joint, k]) for joint, k in enumerate(row) if k >= 0)
+
+    assert max(rows[1.0], key=score) in rows[0.2]
+
+
 def test_a_body_found_twice_is_one_person() -> None:
     maps = one_person()
     maps.heatmaps[0, [0, 2], [40, 60], 53] = 0.95  # a second neck and a second pelvis, 6 cm to the side

@@ -20,6 +20,8 @@ struct AssociationOptions {
   bool ordinal_prior = true;  // nearer people choose first (Sec. 3.2)
   int64_t min_joints = 2;     // people with fewer are dropped
   float min_score = 0.0f;     // and those whose mean joint score, 0 for joints that were not found, is lower
+  // `kOptimal` drops people more of whose joints, as a share, lie on joints of a surer person who is as near.
+  float max_overlap = 1.0f;
 };
 
 /// A batch of images. Views say what is given and where the result goes.
@@ -65,18 +67,30 @@ struct ImageProblem {
     return n < 0 ? 0 : n < capacity ? n : capacity;
   }
 
-  /// Whether to keep a person whose peak of joint j, or -1, is `peak_of(j)`.
+  /// How many joints a person has whose peak of joint j, or -1, is `peak_of(j)`, and the sum of their scores.
+  struct Tally {
+    int64_t size;
+    float sum;
+  };
   template <class PeakOf>
-  SMAP_HOST_DEVICE bool is_kept(PeakOf peak_of) const {
-    int64_t size = 0;
-    float sum = 0.0f;
+  SMAP_HOST_DEVICE Tally tally(PeakOf peak_of) const {
+    Tally tally{0, 0.0f};
     for (int64_t j = 0; j < joints; ++j) {
       const int64_t k = peak_of(j);
       if (k < 0) continue;
-      ++size;
-      sum += all.score(b, j, k) * all.options.limb.scale;
+      ++tally.size;
+      tally.sum += all.score(b, j, k) * all.options.limb.scale;
     }
-    return size > 0 && size >= all.options.min_joints && !(sum < all.options.min_score * static_cast<float>(joints));
+    return tally;
+  }
+
+  SMAP_HOST_DEVICE bool is_kept(const Tally& of) const {
+    return of.size > 0 && of.size >= all.options.min_joints &&
+           !(of.sum < all.options.min_score * static_cast<float>(joints));
+  }
+  template <class PeakOf>
+  SMAP_HOST_DEVICE bool is_kept(PeakOf peak_of) const {
+    return is_kept(tally(peak_of));
   }
 
   SMAP_HOST_DEVICE void report(AssociationProblem::Status status) const { all.status(b) = status; }

@@ -26,6 +26,9 @@ struct OptimalAssociation : ImageProblem {
   static constexpr int kCandidates = 8;           // child peaks kept for a person and limb, the best
   static constexpr float kSamePlace = 0.1f;       // metres between the joints of one body found twice
   static constexpr float kSameDepth = 1.15f;      // ratio
+  static constexpr float kOverlapPlace = 0.15f;   // metres between joints that count as overlapping,
+  static constexpr float kOverlapMargin = 0.4f;   // map px on top of it
+  static constexpr float kOverlapDepth = 1.3f;    // ratio of such people's depths
   static constexpr int kSweeps = 2;
   static constexpr float kSizePrior = 6.0f;     // so many limbs of mean length say that the person has mean size
   static constexpr float kMostWorth = 1000.0f;  // of PAFs that are no unit vectors: the sums stay in range
@@ -55,7 +58,7 @@ struct OptimalAssociation : ImageProblem {
   State* state;
   float* depth;             // (P) normalised
   float* size;              // (P) of the person's limbs, in mean lengths
-  int32_t* twin;            // (P) earlier person found on the same body, or itself
+  int32_t* twin;            // (P) earlier person found on the same body, or itself; then whether somebody overlaps
   int32_t* origin;          // (P) joint that the person started from
   Node* nodes;              // (P, J)
   Node* before;             // (P, J) while branches move
@@ -117,6 +120,7 @@ struct OptimalAssociation : ImageProblem {
       }
     }
     unite(block);
+    if (all.options.max_overlap < 1.0f) drop_overlapping(block);
     block.each(1, [this](int32_t) { write(); });
   }
 
@@ -398,6 +402,50 @@ struct OptimalAssociation : ImageProblem {
       if (node(stays, j).peak < 0) node(stays, j) = node(goes, j);
       node(goes, j) = nowhere();
     }
+  }
+
+  /// A body that was found once more, with its joints in other places of their maps (left and right confused, say), has
+  /// next to no place of its own: what pose NMS is for.
+  template <class Block>
+  SMAP_DEVICE void drop_overlapping(Block& block) const {
+    const int32_t people = state->found;
+    block.each(people, [this](int32_t p) { twin[p] = has_surer(p); });
+    block.each(people, [this](int32_t p) {
+      for (int64_t j = 0; twin[p] && j < joints; ++j) node(p, j) = nowhere();
+    });
+  }
+
+  SMAP_HOST_DEVICE Tally tally_of(int64_t p) const {
+    return tally([this, p](int64_t j) { return static_cast<int64_t>(node(p, j).peak); });
+  }
+
+  SMAP_HOST_DEVICE bool has_surer(int64_t p) const {
+    const Tally mine = tally_of(p);
+    const float most = all.options.max_overlap * static_cast<float>(mine.size);
+    for (int64_t q = 0; mine.size > 0 && q < state->found; ++q) {
+      const bool near = depth[p] < kOverlapDepth * depth[q] && depth[q] < kOverlapDepth * depth[p];
+      if (q == p || !near || !(static_cast<float>(shared(p, q)) > most)) continue;
+      const Tally other = tally_of(q);
+      if (is_kept(other) && (other.sum > mine.sum || (other.sum == mine.sum && q < p))) return true;
+    }
+    return false;
+  }
+
+  /// How many joints of p lie on joints of q, whichever.
+  SMAP_HOST_DEVICE int32_t shared(int64_t p, int64_t q) const {
+    const float reach = kOverlapPlace * scale(q) + kOverlapMargin;
+    int32_t count = 0;
+    for (int64_t i = 0; i < joints; ++i) {
+      const Node& a = node(p, i);
+      for (int64_t j = 0; a.peak >= 0 && j < joints; ++j) {
+        const Node& b = node(q, j);
+        const float dx = a.x - b.x, dy = a.y - b.y;
+        if (b.peak < 0 || !(dx * dx + dy * dy <= reach * reach)) continue;
+        ++count;
+        break;
+      }
+    }
+    return count;
   }
 
   /// People of enough joints, near to far; equal depths in raster order, those with a root first.

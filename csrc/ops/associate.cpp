@@ -11,9 +11,10 @@ namespace smap {
 std::tuple<Tensor, Tensor, Tensor> associate(const Tensor& pafs, const Tensor& limb_depths, const Tensor& root_depth,
                                              const Tensor& xy, const Tensor& score, const Tensor& count,
                                              const Tensor& limbs, const Tensor& lengths, std::string mode,
-                                             int64_t max_people, int64_t min_joints, double min_score, bool half_bodies,
-                                             bool ordinal_prior, double length_slack, double scale,
-                                             double sample_threshold, double counted_share, bool official) {
+                                             int64_t max_people, int64_t min_joints, double min_score,
+                                             double max_overlap, bool half_bodies, bool ordinal_prior,
+                                             double length_slack, double scale, double sample_threshold,
+                                             double counted_share, bool official) {
   for (const Tensor* t : {&limb_depths, &root_depth, &xy, &score, &count, &limbs, &lengths})
     check_same_device(*t, "every tensor", pafs);
   check(max_people >= 1, "max_people", "be at least 1", max_people);
@@ -40,6 +41,7 @@ std::tuple<Tensor, Tensor, Tensor> associate(const Tensor& pafs, const Tensor& l
   body.options.ordinal_prior = ordinal_prior;
   body.options.min_joints = min_joints;
   body.options.min_score = static_cast<float>(min_score);
+  body.options.max_overlap = static_cast<float>(max_overlap);
   Tensor people = empty(pafs, {batch, max_people, joints}, ScalarType::Long);
   Tensor people_count = empty(pafs, {batch}, ScalarType::Long);
   Tensor root_depths = empty(pafs, {batch, max_people}, ScalarType::Float);
@@ -65,6 +67,7 @@ std::tuple<Tensor, Tensor, Tensor> associate(const Tensor& pafs, const Tensor& l
 SMAP_REGISTER(
     associate,
     "(Tensor pafs, Tensor limb_depths, Tensor root_depth, Tensor xy, Tensor score, Tensor count, "
-    "Tensor limbs, Tensor lengths, str mode, int max_people, int min_joints, float min_score, bool half_bodies, "
-    "bool ordinal_prior, float length_slack, float scale, float sample_threshold, float counted_share, bool official) "
+    "Tensor limbs, Tensor lengths, str mode, int max_people, int min_joints, float min_score, float max_overlap, "
+    "bool half_bodies, bool ordinal_prior, float length_slack, float scale, float sample_threshold, float "
+    "counted_share, bool official) "
     "-> (Tensor people, Tensor count, Tensor root_depths)")

@@ -34,6 +34,7 @@ def association(given: dict[str, Tensor], **settings: Any) -> list[Any]:
         "max_people": 30,
         "min_joints": 2,
         "min_score": 0.0,
+        "max_overlap": 1.0,
         "half_bodies": True,
         "ordinal_prior": True,
         "length_slack": 1.2,

@@ -58,6 +58,7 @@ def test_associations(mode: str, official: bool, max_people: int) -> None:
         rules = {
             "min_joints": 1 + seed % 3,
             "min_score": 0.1 * (seed % 4),
+            "max_overlap": 1.0 - 0.3 * (seed % 3),
             "half_bodies": seed % 2 == 0,
             "ordinal_prior": seed % 3 > 0,
         }

@@ -99,6 +99,7 @@ bool solve(uint32_t seed, bool mad) {
   associate.options.half_bodies = integer(random, 0, 1);
   associate.options.min_joints = integer(random, 1, 3);
   associate.options.min_score = integer(random, 0, 2) ? 0.0f : number(random, 0, 0.4f);
+  associate.options.max_overlap = integer(random, 0, 1) ? 1.0f : number(random, 0, 0.9f);
   associate.pafs = pafs.view;
   associate.limb_depths = limb_depths.view;
   associate.root_depth = root_depth.view;

@@ -98,6 +98,7 @@ int64_t compare(uint32_t seed) {
   problem.options.half_bodies = integer(random, 0, 1);
   problem.options.min_joints = integer(random, 1, 3);
   problem.options.min_score = integer(random, 0, 2) ? 0.0f : number(random, 0, 0.4f);
+  problem.options.max_overlap = integer(random, 0, 1) ? 1.0f : number(random, 0, 0.9f);
   problem.pafs = pafs.view;
   problem.limb_depths = limb_depths.view;
   problem.root_depth = root_depth.view;

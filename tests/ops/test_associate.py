@@ -47,8 +47,9 @@ def settings_of(
     joints: int = 2,
     ordinal: bool = True,
     score: float = 0.0,
+    overlap: float = 1.0,
 ) -> list:
-    return [mode, people, joints, score, half_bodies, ordinal, 1.2, 1.0, 0.05, 0.6, official]
+    return [mode, people, joints, score, overlap, half_bodies, ordinal, 1.2, 1.0, 0.05, 0.6, official]
 
 
 @pytest.mark.parametrize(("batch", "capacity"), [(2, 5), (1, 1), (0, 3)])
@@ -71,12 +72,21 @@ def test_half_precision(dtype: torch.dtype, mode: str, device: torch.device) -> 
     half_bodies=st.booleans(),
     min_joints=st.integers(1, 4),
     min_score=st.sampled_from([0.0, 0.2, 0.4]),
+    max_overlap=st.sampled_from([0.0, 0.3, 0.7, 1.0]),
 )
 @settings(max_examples=60, deadline=None)
 def test_random_scenes(
-    seed: int, mode: str, official: bool, people: int, half_bodies: bool, min_joints: int, min_score: float
+    seed: int,
+    mode: str,
+    official: bool,
+    people: int,
+    half_bodies: bool,
+    min_joints: int,
+    min_score: float,
+    max_overlap: float,
 ) -> None:
-    args = [*inputs(1, 7, seed), *settings_of(mode, official, people, half_bodies, min_joints, score=min_score)]
+    rules = settings_of(mode, official, people, half_bodies, min_joints, score=min_score, overlap=max_overlap)
+    args = [*inputs(1, 7, seed), *rules]
     table, count, depths = associate(*args)
     for actual, expected in zip((table, count, depths), reference(*args), strict=True):
         assert torch.equal(actual, expected)

@@ -24,6 +24,7 @@ def associate(
     max_people: int = 127,
     min_joints: int = 2,
     min_score: float = 0.0,
+    max_overlap: float = 1.0,
     half_bodies: bool = True,
     ordinal_prior: bool = True,
     length_slack: float = 1.2,
@@ -56,6 +57,8 @@ def associate(
         max_people: capacity; the nearest stay.
         min_joints: people with fewer are dropped.
         min_score: and those whose joints' scores times ``scale``, 0 for joints that were not found, have a lower mean.
+        max_overlap: ``"optimal"`` drops people more of whose joints, as a share, lie within about 15 cm of joints,
+            whichever, of a person with higher scores who is as near (pose NMS); 1 drops nobody.
         half_bodies: child peaks of the first limb that nobody took (necks without a pelvis) become people.
         ordinal_prior: nearer people choose first, or in ``"optimal"`` have a small bonus.
         scale, sample_threshold, counted_share, official: as in ``score_limbs``.
@@ -72,7 +75,7 @@ def associate(
     """
     return torch.ops.smap.associate.default(  # type: ignore[no-any-return]
         pafs, limb_depths, root_depth, xy, score, count, limbs, lengths, mode, max_people, min_joints, min_score,
-        half_bodies, ordinal_prior, length_slack, scale, sample_threshold, counted_share, official,
+        max_overlap, half_bodies, ordinal_prior, length_slack, scale, sample_threshold, counted_share, official,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from .associate_reference import Image, People
+from .associate_reference import Array, Image, People, total
 
 SAMPLES = ((40.0, 16), (12.0, 10), (0.0, 6))  # of a limb longer than so many map pixels
 COUNTED_SHARE = 0.5
@@ -24,6 +24,7 @@ UNIT = 65536
 SWEEPS = 2
 SIZE_PRIOR = 6.0
 SAME_PLACE, SAME_DEPTH = 0.1, 1.15
+OVERLAP_PLACE, OVERLAP_MARGIN, OVERLAP_DEPTH = 0.15, 0.4, 1.3
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,24 @@ def same_body(image: Image, p: Person, q: Person) -> bool:
     return bool(both) and near and p.depth < SAME_DEPTH * q.depth and q.depth < SAME_DEPTH * p.depth
 
 
+def without_overlaps(image: Image, found: People, heights: Array, max_overlap: float) -> People:
+    """Without those who have next to no place of their own on the body of a surer person."""
+    places = [[image.xy[joint, k] for joint, k in enumerate(row) if k >= 0] for _, row in found]
+    sums = [total(heights, row) for _, row in found]
+
+    def overlaps(p: int, q: int) -> bool:
+        (near, _), (far, _) = sorted((found[p], found[q]), key=lambda person: person[0])
+        surer = (sums[q], -q) > (sums[p], -p)
+        if not surer or not far < OVERLAP_DEPTH * near:
+            return False
+        reach = OVERLAP_PLACE * scale_at(image, found[q][0]) + OVERLAP_MARGIN
+        shared = [any(math.dist(a, b) <= reach for b in places[q]) for a in places[p]]
+        return bool(sum(shared) > np.float32(max_overlap) * np.float32(len(shared)))
+
+    people = range(len(found))
+    return [found[p] for p in people if not any(overlaps(p, q) for q in people)]
+
+
 def add(image: Image, people: list[Person], joint: int, peaks: list[int]) -> None:
     for k in peaks[: image.max_people - len(people)]:
         person = Person(image.depth(joint, k), joint, [Node() for _ in image.count])
@@ -107,8 +126,12 @@ def place_of(image: Image, joint: int, k: int) -> tuple[float, float]:
 
 
 def scale_of(image: Image, person: Person) -> float:
+    return scale_at(image, person.depth)
+
+
+def scale_at(image: Image, depth: float) -> float:
     width = image.root_depth.shape[1]
-    return float(width / person.depth if person.depth > 0 else width)
+    return float(width / depth if depth > 0 else width)
 
 
 def pixel(image: Image, x: float, y: float) -> tuple[int, int]:

@@ -61,6 +61,7 @@ def reference(
     max_people: int = 127,
     min_joints: int = 2,
     min_score: float = 0.0,
+    max_overlap: float = 1.0,
     half_bodies: bool = True,
     ordinal_prior: bool = True,
     length_slack: float = 1.2,
@@ -70,7 +71,7 @@ def reference(
     official: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """See ``associate``."""
-    from .associate_optimal import optimal  # it builds on the classes of this file
+    from .associate_optimal import optimal, without_overlaps  # it builds on the classes of this file
 
     batch, joints = count.shape
     people = torch.full((batch, max_people, joints), -1, dtype=torch.int64)
@@ -85,6 +86,8 @@ def reference(
         heights = score[b].float().cpu().numpy() * np.float32(scale)
         found = [(z, row) for z, row in found if sum(k >= 0 for k in row) >= max(1, min_joints)]
         found = [(z, row) for z, row in found if not total(heights, row) < np.float32(min_score) * np.float32(joints)]
+        if mode == "optimal":
+            found = without_overlaps(image, found, heights, max_overlap)
         if not (mode == "paf" and official):
             found.sort(key=lambda person: person[0])
         for p, (z, row) in enumerate(found):
