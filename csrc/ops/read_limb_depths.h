@@ -44,13 +44,15 @@ struct ReadLimbDepths {
 
   /// Mean of the samples between two joints, clipped to their 10th and 90th percentile (linear interpolation).
   SMAP_HOST_DEVICE float along(int64_t b, int64_t l, float x0, float y0, float x1, float y1) const {
-    float sorted[kMaxSamples];
-    for (int s = 0; s < samples; ++s) {
+    float values[kMaxSamples], sorted[kMaxSamples];
+    for (int s = 0; s < samples; ++s) {  // all before the first comparison: maps are seldom in the cache
       const float t = samples > 1 ? static_cast<float>(s) / static_cast<float>(samples - 1) : 0.f;
-      const float value = at(b, l, x0 + (x1 - x0) * t, y0 + (y1 - y0) * t);
+      values[s] = at(b, l, x0 + (x1 - x0) * t, y0 + (y1 - y0) * t);
+    }
+    for (int s = 0; s < samples; ++s) {
       int place = s;
-      for (; place > 0 && sorted[place - 1] > value; --place) sorted[place] = sorted[place - 1];
-      sorted[place] = value;
+      for (; place > 0 && sorted[place - 1] > values[s]; --place) sorted[place] = sorted[place - 1];
+      sorted[place] = values[s];
     }
     const float low = percentile(sorted, 0.1f), high = percentile(sorted, 0.9f);
     float sum = 0;
