@@ -20,7 +20,8 @@ struct AssociationOptions {
   bool ordinal_prior = true;  // nearer people choose first (Sec. 3.2)
   int64_t min_joints = 2;     // people with fewer are dropped
   float min_score = 0.0f;     // and those whose mean joint score, 0 for joints that were not found, is lower
-  // `kOptimal` drops people more of whose joints, as a share, lie on joints of a surer person who is as near.
+  // `kOptimal` drops people more of whose joints, as a share, lie on joints of a surer person who is as near and may be
+  // dropped as well.
   float max_overlap = 1.0f;
 };
 
@@ -74,14 +75,14 @@ struct ImageProblem {
   };
   template <class PeakOf>
   SMAP_HOST_DEVICE Tally tally(PeakOf peak_of) const {
-    Tally tally{0, 0.0f};
+    Tally result{0, 0.0f};
     for (int64_t j = 0; j < joints; ++j) {
       const int64_t k = peak_of(j);
       if (k < 0) continue;
-      ++tally.size;
-      tally.sum += all.score(b, j, k) * all.options.limb.scale;
+      ++result.size;
+      result.sum += all.score(b, j, k) * all.options.limb.scale;
     }
-    return tally;
+    return result;
   }
 
   SMAP_HOST_DEVICE bool is_kept(const Tally& of) const {

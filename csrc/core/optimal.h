@@ -58,7 +58,8 @@ struct OptimalAssociation : ImageProblem {
   State* state;
   float* depth;             // (P) normalised
   float* size;              // (P) of the person's limbs, in mean lengths
-  int32_t* twin;            // (P) earlier person found on the same body, or itself; then whether somebody overlaps
+  int32_t* twin;            // (P) earlier person found on the same body, or itself
+  int32_t* dropped;         // (P) whether the person lies on a surer one
   int32_t* origin;          // (P) joint that the person started from
   Node* nodes;              // (P, J)
   Node* before;             // (P, J) while branches move
@@ -71,7 +72,7 @@ struct OptimalAssociation : ImageProblem {
   int32_t* lent;            // (L, Assignment::words)
 
   SMAP_HOST_DEVICE static int64_t workspace_size(int64_t joints, int64_t limbs, int64_t capacity, int64_t people) {
-    return words<State>(1) + 4 * people + 2 * words<Node>(people * joints) + words<Candidates>(limbs * people) +
+    return words<State>(1) + 5 * people + 2 * words<Node>(people * joints) + words<Candidates>(limbs * people) +
            limbs * joints + limbs + limbs * capacity + limbs * (people + 1) +
            words<Assignment::Edge>(limbs * people * kCandidates) + limbs * Assignment::words(people, capacity);
   }
@@ -82,6 +83,7 @@ struct OptimalAssociation : ImageProblem {
     depth = take<float>(&next, max_people);
     size = take<float>(&next, max_people);
     twin = take<int32_t>(&next, max_people);
+    dropped = take<int32_t>(&next, max_people);
     origin = take<int32_t>(&next, max_people);
     nodes = take<Node>(&next, max_people * joints);
     before = take<Node>(&next, max_people * joints);
@@ -409,9 +411,9 @@ struct OptimalAssociation : ImageProblem {
   template <class Block>
   SMAP_DEVICE void drop_overlapping(Block& block) const {
     const int32_t people = state->found;
-    block.each(people, [this](int32_t p) { twin[p] = has_surer(p); });
+    block.each(people, [this](int32_t p) { dropped[p] = lies_on_surer(p); });
     block.each(people, [this](int32_t p) {
-      for (int64_t j = 0; twin[p] && j < joints; ++j) node(p, j) = nowhere();
+      for (int64_t j = 0; dropped[p] && j < joints; ++j) node(p, j) = nowhere();
     });
   }
 
@@ -419,14 +421,14 @@ struct OptimalAssociation : ImageProblem {
     return tally([this, p](int64_t j) { return static_cast<int64_t>(node(p, j).peak); });
   }
 
-  SMAP_HOST_DEVICE bool has_surer(int64_t p) const {
+  SMAP_HOST_DEVICE bool lies_on_surer(int64_t p) const {
     const Tally mine = tally_of(p);
     const float most = all.options.max_overlap * static_cast<float>(mine.size);
     for (int64_t q = 0; mine.size > 0 && q < state->found; ++q) {
-      const bool near = depth[p] < kOverlapDepth * depth[q] && depth[q] < kOverlapDepth * depth[p];
-      if (q == p || !near || !(static_cast<float>(shared(p, q)) > most)) continue;
+      if (q == p || !(depth[p] < kOverlapDepth * depth[q] && depth[q] < kOverlapDepth * depth[p])) continue;
       const Tally other = tally_of(q);
-      if (is_kept(other) && (other.sum > mine.sum || (other.sum == mine.sum && q < p))) return true;
+      const bool surer = other.sum > mine.sum || (other.sum == mine.sum && q < p);
+      if (surer && is_kept(other) && static_cast<float>(shared(p, q)) > most) return true;
     }
     return false;
   }
@@ -452,7 +454,7 @@ struct OptimalAssociation : ImageProblem {
   SMAP_HOST_DEVICE void write() const {
     int64_t kept = 0;
     for (int64_t p = 0; p < state->found; ++p) {
-      if (!is_kept([&](int64_t j) { return static_cast<int64_t>(node(p, j).peak); })) continue;
+      if (!is_kept(tally_of(p))) continue;
       int64_t at = kept++;
       for (; at > 0 && depth[p] < all.root_depths(b, at - 1); --at) {
         all.root_depths(b, at) = all.root_depths(b, at - 1);

@@ -17,7 +17,7 @@
 namespace smap {
 namespace {
 
-constexpr int64_t kBlock = 64;  // pixels looked at together
+constexpr int64_t kBlock = 32;  // pixels looked at together
 
 /// Bit patterns of a floating-point type as signed integers: positive values order like their bits.
 template <class Int>
@@ -54,11 +54,11 @@ bool look(const Int* map, int64_t height, int64_t width, int64_t stride, const B
 
 /// Bit i of n: v[i] passes the threshold and is not below its four neighbours: all peaks and few others.
 template <class Int>
-uint64_t mark(const Int* v, const Int* up, const Int* down, int64_t n, Int above) {
-  uint64_t marks = 0;
+uint32_t mark(const Int* v, const Int* up, const Int* down, int64_t n, Int above) {
+  uint32_t marks = 0;
   for (int64_t i = 0; i < n; ++i) {
     const bool set = (v[i] >= above) & (v[i] >= v[i - 1]) & (v[i] >= v[i + 1]) & (v[i] >= up[i]) & (v[i] >= down[i]);
-    marks |= static_cast<uint64_t>(set) << i;
+    marks |= static_cast<uint32_t>(set) << i;
   }
   return marks;
 }
@@ -97,8 +97,8 @@ SMAP_AVX2 bool any(__m256i mask) {
 template <class Int>
 SMAP_AVX2 bool look_avx2(const Int* map, int64_t height, int64_t width, int64_t stride, const Bits<Int>& bits,
                          int32_t* hits, int64_t* count) {
-  const Lanes above = Lanes::all(static_cast<Int>(bits.above - 1));
-  Lanes extremes[2] = {Lanes::all(Int(0)), Lanes::all(Int(0))};  // highest and lowest patterns
+  const Lanes below = Lanes::all(static_cast<Int>(bits.above - 1));  // the highest pattern that does not pass
+  Lanes extremes[2] = {Lanes::all(Int(0)), Lanes::all(Int(0))};      // highest and lowest patterns
   int32_t block = 0;
   for (int64_t y = 0; y < height; ++y)
     for (int64_t x = 0; x < width; x += kBlock, ++block) {
@@ -112,7 +112,7 @@ SMAP_AVX2 bool look_avx2(const Int* map, int64_t height, int64_t width, int64_t 
       }
       extremes[0].raise<Int>(top);
       hits[*count] = block;
-      *count += any(top.exceeds<Int>(above));
+      *count += any(top.exceeds<Int>(below));
     }
   Int each[2 * sizeof(Lanes) / sizeof(Int)];
   memcpy(each, extremes, sizeof each);
@@ -123,17 +123,17 @@ SMAP_AVX2 bool look_avx2(const Int* map, int64_t height, int64_t width, int64_t 
 
 /// `mark` of a block.
 template <class Int>
-SMAP_AVX2 uint64_t mark_avx2(const Int* v, const Int* up, const Int* down, Int threshold) {
-  const Lanes above = Lanes::all(static_cast<Int>(threshold - 1));
+SMAP_AVX2 uint32_t mark_avx2(const Int* v, const Int* up, const Int* down, Int above) {
+  const Lanes below = Lanes::all(static_cast<Int>(above - 1));
   constexpr int64_t kLanes = sizeof(Lanes) / sizeof(Int);
-  uint64_t marks = 0;
+  uint32_t marks = 0;
   for (int64_t i = 0; i < kBlock; i += kLanes) {
     const Lanes here = Lanes::load(v + i);
     Lanes around = Lanes::load(v + i - 1);
     around.raise<Int>(Lanes::load(v + i + 1));
     around.raise<Int>(Lanes::load(up + i));
     around.raise<Int>(Lanes::load(down + i));
-    const __m256i marked = _mm256_andnot_si256(around.exceeds<Int>(here), here.exceeds<Int>(above));
+    const __m256i marked = _mm256_andnot_si256(around.exceeds<Int>(here), here.exceeds<Int>(below));
     uint32_t set;
     if constexpr (sizeof(Int) == 4) {
       set = static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(marked)));
@@ -141,27 +141,29 @@ SMAP_AVX2 uint64_t mark_avx2(const Int* v, const Int* up, const Int* down, Int t
       const __m128i low = _mm256_castsi256_si128(marked), high = _mm256_extracti128_si256(marked, 1);
       set = static_cast<uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(low, high)));
     }
-    marks |= static_cast<uint64_t>(set) << i;
+    marks |= set << i;
   }
   return marks;
 }
 #endif
 
 template <class Int>
-bool scan(const FindPeaks& find, FindPeaks::Channel& channel, const Bits<Int>& bits, std::vector<int32_t>& hits) {
+bool scan(const FindPeaks& find, FindPeaks::Channel& channel, const Bits<Int>& bits, bool vectors,
+          std::vector<int32_t>& hits) {
   const MapView<2>& map = channel.map;
   const int64_t h = map.size[0], w = map.size[1], blocks = (w + kBlock - 1) / kBlock;
   const Int* data = static_cast<const Int*>(map.data);
   hits.resize(static_cast<size_t>(h * blocks));
   int64_t count = 0;
+  bool bad;
 #if defined(SMAP_AVX2)
   static const bool has_avx2 = __builtin_cpu_supports("avx2");
-  const bool wide = has_avx2 && w >= kBlock + 2;
-  const bool bad = wide ? look_avx2(data, h, w, map.stride[0], bits, hits.data(), &count)
-                        : look(data, h, w, map.stride[0], bits, hits.data(), &count);
-#else
-  const bool bad = look(data, h, w, map.stride[0], bits, hits.data(), &count);
+  const bool wide = vectors && has_avx2 && w >= kBlock + 2;
+  if (wide) {
+    bad = look_avx2(data, h, w, map.stride[0], bits, hits.data(), &count);
+  } else
 #endif
+    bad = look(data, h, w, map.stride[0], bits, hits.data(), &count);
   for (int64_t k = 0; k < count; ++k) {
     const int64_t y = hits[static_cast<size_t>(k)] / blocks, start = hits[static_cast<size_t>(k)] % blocks * kBlock;
     const Int* row = data + y * map.stride[0];
@@ -170,7 +172,7 @@ bool scan(const FindPeaks& find, FindPeaks::Channel& channel, const Bits<Int>& b
     const int64_t n = w - start < kBlock ? w - start : kBlock;
     // A row's ends, which lack a neighbour, are always looked at.
     const int64_t first = start == 0 ? 1 : 0, last = start + n == w ? n - 1 : n;
-    uint64_t marks = 0;
+    uint32_t marks = 0;
     if (first < last) {
 #if defined(SMAP_AVX2)
       if (wide) {
@@ -182,7 +184,7 @@ bool scan(const FindPeaks& find, FindPeaks::Channel& channel, const Bits<Int>& b
         marks = mark(row + start + first, up + start + first, down + start + first, last - first, bits.above) << first;
     }
     if (first) marks |= 1;
-    if (last < n) marks |= uint64_t{1} << (n - 1);
+    if (last < n) marks |= uint32_t{1} << (n - 1);
     for (; marks != 0; marks &= marks - 1) find.consider(channel, y, start + std::countr_zero(marks));
   }
   return bad;
@@ -231,7 +233,7 @@ bool scan_any_stride(const FindPeaks& find, FindPeaks::Channel& channel) {
 
 }  // namespace
 
-void find_peaks_on_host(const FindPeaks& find) {
+void find_peaks_on_host(const FindPeaks& find, bool vectors) {
   const Bits<int32_t> float32{lowest_above<float, int32_t>(find.threshold, find.scale, 0x7f800000), 0x7fffffff,
                               0x7f800000};
   const Bits<int16_t> float16{lowest_above<Float16, int16_t>(find.threshold, find.scale, 0x7c00), 0x7fff, 0x7c00};
@@ -244,9 +246,9 @@ void find_peaks_on_host(const FindPeaks& find) {
     if (channel.map.stride[1] != 1) {
       bad = scan_any_stride(find, channel);
     } else if (channel.map.type == Element::kFloat32) {
-      bad = scan(find, channel, float32, hits);
+      bad = scan(find, channel, float32, vectors, hits);
     } else {
-      bad = scan(find, channel, channel.map.type == Element::kFloat16 ? float16 : bfloat16, hits);
+      bad = scan(find, channel, channel.map.type == Element::kFloat16 ? float16 : bfloat16, vectors, hits);
     }
     if (bad) report_not_finite(find, i);
     find.finish(i, channel);

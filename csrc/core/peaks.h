@@ -119,7 +119,7 @@ struct FindPeaks {
 };
 
 /// The same on the CPU, faster: reads every pixel once as an integer and looks closer only above the threshold.
-/// Throws std::invalid_argument when a heatmap value is not finite.
-void find_peaks_on_host(const FindPeaks& find);
+/// Throws std::invalid_argument when a heatmap value is not finite. Without `vectors` as a CPU without AVX2 would.
+void find_peaks_on_host(const FindPeaks& find, bool vectors = true);
 
 }  // namespace smap

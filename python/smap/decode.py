@@ -38,8 +38,8 @@ class DecodeConfig:
         min_score: people whose joints' scores, 0 for joints that were not found, have a lower mean are dropped; it is
             ``Person.score``.
         max_overlap: ``"optimal"`` drops people more of whose joints, as a share, lie on joints, whichever, of a surer
-            person who is as near: bodies that a network in doubt about left and right shows twice (pose NMS). It costs
-            some people in dense crowds; 1 drops nobody.
+            person who is as near, even if that one is dropped too: bodies that a network in doubt about left and right
+            shows twice (pose NMS). It costs some people in dense crowds; 1 drops nobody.
         authors_rules: what is not a number in the authors' release (zju3dv/SMAP): peaks are strictly above all eight
             neighbours and never on the border, their position is the centroid of a 7x7 window, the first ``max_peaks``
             in raster order stay; PAFs are sampled half a pixel to the lower right, without the limb's far end, and

@@ -14,15 +14,19 @@ from smap.train.muon import Muon, orthogonalise
 from .tiny import TinyBatches, tiny_config
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("shape", [(8, 8), (6, 40), (40, 6), (2, 5, 9)])
-def test_orthogonalised_matrices_keep_their_directions_and_even_out_their_strengths(shape: tuple[int, ...]) -> None:
+def test_orthogonalised_matrices_keep_their_directions_and_even_out_their_strengths(
+    shape: tuple[int, ...], dtype: torch.dtype
+) -> None:
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(3))
     left, strengths, right = torch.linalg.svd(matrix, full_matrices=False)
-    actual = torch.linalg.svdvals(orthogonalise(matrix))
+    result = orthogonalise(matrix, dtype)
+    actual = torch.linalg.svdvals(result)
     # Directions that carry next to nothing stay weaker.
     strong = strengths > 0.05 * strengths[..., :1]
     assert (actual[strong] > 0.5).all() and (actual < 1.3).all()
-    agreement = torch.einsum("...ri,...rc,...ic->...i", left, orthogonalise(matrix), right)
+    agreement = torch.einsum("...ri,...rc,...ic->...i", left, result, right)
     assert (agreement[strong] > 0.5).all()
 
 

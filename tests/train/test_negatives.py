@@ -93,20 +93,58 @@ def test_seeds_of_other_data_are_refused() -> None:
         find_negatives(DataSource("coco", path="x"), Misled(0), 1)  # type: ignore[arg-type]
 
 
-def test_the_command_writes_seeds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_window_of_a_seed_is_part_of_its_picture() -> None:
+    source = DataSource("scenes", options={"empty_share": 1.0})
+    scenes = SceneSource(source, (96, 64))
+    for seed in range(4):
+        full, window = scenes.plan_seed((96, 64), seed), scenes.plan_seed((64, 32), seed)
+        for name in ("tone", "lens", "motion", "quality"):
+            np.testing.assert_array_equal(getattr(window.effects, name), getattr(full.effects, name))
+        np.testing.assert_array_equal(window.lights, full.lights)
+
+
+CONFIG = """
+    network = { input_size = [96, 64], training_width = 96 }
+    schedule = { steps = 1 }
+    phases = [{ until = 1.0, size = [96, 64], batch = 1 }]
+    [[data]]
+    kind = "scenes"
+    [[data]]
+    kind = "scenes"
+    options = { empty_share = %s }
+    %s
+"""
+
+
+def test_the_command_writes_seeds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     config, out = tmp_path / "run.toml", tmp_path / "negatives" / "seeds.json"
-    text = """
-        network = { input_size = [96, 64], training_width = 96 }
-        schedule = { steps = 1 }
-        phases = [{ until = 1.0, size = [96, 64], batch = 1 }]
-        data = [{ kind = "scenes" }, { kind = "scenes", options = { empty_share = %s } }]
-    """
     command = ["negatives", str(config), "--out", str(out), "--count", "5", "--device", "cpu", "--quiet"]
-    config.write_text(text % "1.0")
-    assert main(command) == 0
-    seeds = json.loads(out.read_text())
-    assert set(seeds) <= set(range(5))
-    assert f"{len(seeds)} of 5 pictures without people mislead default" in capsys.readouterr().out
-    config.write_text(text % "0.5")
+    config.write_text(CONFIG % ("1.0", ""))
+    for limit, found in ((-1, 5), (256, 0)):
+        monkeypatch.setattr("smap.estimator.Estimator", lambda *_, limit=limit, **__: Misled(limit))
+        assert main(command) == (0 if found else 1)
+        said = capsys.readouterr().out
+        if found:
+            assert sorted(json.loads(out.read_text())) == list(range(5))
+            assert "5 of 5 pictures without people mislead default" in said
+            out.unlink()
+        else:
+            assert "none of 5 pictures" in said and not out.exists()
+    config.write_text(CONFIG % ("0.5", ""))
     assert main(command) == 2
     assert "must have a [[data]] table of scenes with empty_share = 1.0" in capsys.readouterr().err
+    assert main([*command[:2], "--out", str(tmp_path)]) == 2
+    assert "out must be a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_training_on_seeds_that_are_not_there_is_one_line(
+    workers: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(f"workers = {workers}\n" + CONFIG % ("1.0", f"seeds = '{tmp_path}/none.json'"))
+    assert main(["train", str(config), "--out", str(tmp_path / "run"), "--device", "cpu", "--quiet"]) == 2
+    error = capsys.readouterr().err
+    assert "none.json" in error and error.count("\n") == 1

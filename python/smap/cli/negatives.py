@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
 from pathlib import Path
 
 from ._estimator import positive
-from ._files import prepare_folder
+from ._files import prepare_folder, write_whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +29,8 @@ def run(args: argparse.Namespace) -> int:
     from ..train import load_config
     from ..train.negatives import find_negatives
 
+    if args.out.is_dir():
+        raise ValueError(f"out must be a file, got the folder {args.out}")
     config = load_config(args.config)
     empty = [s for s in config.data if s.kind == "scenes" and s.options.get("empty_share") == 1]
     if not empty:
@@ -38,9 +39,10 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"seed must be at least 0, got {args.seed}")
     prepare_folder(args.out.parent)
     estimator = Estimator(args.weights, refiner=None, device=args.device, input_size=config.network.input_size)
-    seeds = find_negatives(
-        replace(empty[0], split="train"), estimator, args.count, first=args.seed, progress=not args.quiet
-    )
-    args.out.write_text(json.dumps(seeds) + "\n")
+    seeds = find_negatives(empty[0], estimator, args.count, first=args.seed, progress=not args.quiet)
+    if not seeds:
+        print(f"none of {args.count} pictures without people misleads {args.weights}: {args.out} is not written")
+        return 1
+    write_whole(args.out, json.dumps(seeds) + "\n")
     print(f"{args.out}: {len(seeds)} of {args.count} pictures without people mislead {args.weights}")
     return 0

@@ -68,8 +68,9 @@ def sample_scene(pack: Assets, config: SceneConfig, rng: np.random.Generator) ->
         1 + rng.normal(0, 0.05, 3),
         rng.uniform(0.2, 1.0),
     )
+    seed = int(rng.integers(2**62))  # before the window, so that a window shows a part of the full picture
     window = _window(config, view, people, rng)
-    return Scene(view, tuple(people), tuple(objects), background, light, window, content, int(rng.integers(2**62)))
+    return Scene(view, tuple(people), tuple(objects), background, light, window, content, seed)
 
 
 def _clip(value: float, low: float, high: float) -> float:

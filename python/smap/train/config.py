@@ -69,6 +69,8 @@ class DataSource:
             raise ValueError(f"data weight must be positive, got {self.weight}")
         if self.seeds is not None and self.kind != "scenes":
             raise ValueError(f"data seeds must be of scenes, got kind {self.kind!r}")
+        if not isinstance(self.seeds, str | None):
+            raise ValueError(f"data seeds must name a file, got {self.seeds!r}")
 
 
 @dataclass(frozen=True)
@@ -157,10 +159,13 @@ class TrainConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
+    def lowered(self, device: torch.device) -> bool:
+        """Whether this device computes in bfloat16."""
+        return computes_bfloat16(device) if self.precision == "auto" else self.precision == "bfloat16"
+
     def autocast(self, device: torch.device) -> torch.autocast:
         """The context of forward passes on this device."""
-        lowered = computes_bfloat16(device) if self.precision == "auto" else self.precision == "bfloat16"
-        return torch.autocast(device.type, torch.bfloat16, enabled=lowered)
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.lowered(device))
 
     def phase(self, step: int) -> Phase:
         done = step / self.schedule.steps

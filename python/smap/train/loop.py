@@ -113,7 +113,8 @@ class Trainer:
         self.ema = Hourglass(config.network).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema.load_state_dict(self.network.state_dict())
         self.ema.eval().requires_grad_(False)
-        self.optimiser = _optimiser(self.network, config)
+        lowered = self._most(float(not config.lowered(self.device))) == 0  # in all processes or in none
+        self.optimiser = _optimiser(self.network, config, torch.bfloat16 if lowered else torch.float32)
         self.step = 0
         self.best = -math.inf
         self._ease = 1.0  # on the learning rate, see ``run``
@@ -333,7 +334,7 @@ def network_state(path: Path | str) -> dict[str, Any]:
     return {"step": 0, "best": -math.inf, "model": weights, "ema": weights, "optimiser": None}
 
 
-def _optimiser(network: Hourglass, config: TrainConfig) -> torch.optim.Optimizer:
+def _optimiser(network: Hourglass, config: TrainConfig, dtype: torch.dtype = torch.float32) -> torch.optim.Optimizer:
     """Weight decay for the convolutions only: it would pull normalisation and biases towards nothing useful.
 
     Muon is for what lies between the picture and the maps: the first convolution and the heads' last go to AdamW.
@@ -351,7 +352,7 @@ def _optimiser(network: Hourglass, config: TrainConfig) -> torch.optim.Optimizer
             {"params": outer, "weight_decay": decay},
             {"params": vectors, "weight_decay": 0.0},
         ]
-        return Muon(groups, lr=rate, betas=config.betas)
+        return Muon(groups, lr=rate, betas=config.betas, dtype=dtype)
     groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
     kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
     return kind(groups, lr=rate, betas=config.betas, foreach=True)

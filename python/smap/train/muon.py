@@ -9,28 +9,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..network import computes_bfloat16
-
 # Quintic Newton-Schulz iteration, steepest at zero: five rounds bring singular values near 1 (0.7 to 1.2).
 _COEFFICIENTS, _ROUNDS = (3.4445, -4.7750, 2.0315), 5
 # An update's root mean square, for any shape: that of AdamW's in practice, so that both share one learning rate.
 _RMS = 0.2
 
 
-def orthogonalise(matrix: Tensor) -> Tensor:
+def orthogonalise(matrix: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """The nearest matrix with singular values near 1, float32: U V^T of ``matrix`` = U S V^T, roughly.
-
-    In bfloat16 where the processor computes in it, which such rough values bear.
 
     Args:
         matrix: ``(..., rows, columns)``.
+        dtype: of the arithmetic; bfloat16 is rough enough for it.
     """
     a, b, c = _COEFFICIENTS
     wide = matrix.shape[-2] <= matrix.shape[-1]
     x = matrix.float() if wide else matrix.float().mT
-    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-12)
-    if computes_bfloat16(x.device):
-        x = x.bfloat16()
+    x = (x / x.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-12)).to(dtype)
     for _ in range(_ROUNDS):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
@@ -48,6 +43,7 @@ class Muon(torch.optim.Optimizer):
         lr: of AdamW; orthogonal steps have the same root mean square as AdamW's in practice.
         betas: of AdamW.
         momentum: of orthogonal groups.
+        dtype: of their arithmetic, the same in all processes that train together.
 
     Raises:
         ValueError: a tensor of an orthogonal group has one dimension.
@@ -60,6 +56,7 @@ class Muon(torch.optim.Optimizer):
         betas: tuple[float, float] = (0.9, 0.99),
         momentum: float = 0.95,
         weight_decay: float = 0.01,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         defaults = {
             "lr": lr,
@@ -69,6 +66,7 @@ class Muon(torch.optim.Optimizer):
             "orthogonal": False,
         }
         super().__init__(params, defaults)
+        self._dtype = dtype
         for group in self.param_groups:
             if group["orthogonal"] and any(p.dim() < 2 for p in group["params"]):
                 raise ValueError("params of an orthogonal group must have two dimensions or more, got one of fewer")
@@ -93,7 +91,7 @@ class Muon(torch.optim.Optimizer):
             state["mean"] = torch.zeros_like(p)
         assert p.grad is not None
         state["mean"].lerp_(p.grad, 1 - group["momentum"])
-        step = orthogonalise(p.grad.lerp(state["mean"], group["momentum"]).flatten(1))
+        step = orthogonalise(p.grad.lerp(state["mean"], group["momentum"]).flatten(1), self._dtype)
         return step.mul_(_RMS * math.sqrt(max(step.shape))).view(p.shape)
 
     def _adam(self, p: Tensor, group: dict[str, Any]) -> Tensor:

@@ -77,7 +77,8 @@ def read_seeds(path: str) -> list[int]:
     except ValueError as error:
         raise DatasetError(f"{path} must be a JSON list of seeds, got {error}") from error
     if not isinstance(seeds, list) or not seeds or not all(type(seed) is int and seed >= 0 for seed in seeds):
-        raise DatasetError(f"{path} must be a JSON list of at least one seed, integers from 0 on")
+        got = f"{len(seeds)} values" if isinstance(seeds, list) else type(seeds).__name__
+        raise DatasetError(f"{path} must be a JSON list of at least one seed, integers from 0 on, got {got}")
     return seeds
 
 

@@ -59,6 +59,8 @@ class BatchStream:
                     code = self._processes[worker].exitcode
                     raise RuntimeError(f"worker {worker} must keep running, got exit code {code}") from None
                 continue
+            if kind == "refused":
+                raise value
             if kind == "error":
                 raise RuntimeError(f"worker {worker} must make batch {step}, got:\n{value}")
             assert got == step
@@ -99,7 +101,11 @@ def _work(
 ) -> None:
     torch.set_num_threads(1)
     try:
-        function = make()
+        try:
+            function = make()
+        except (ValueError, OSError) as error:  # a pack or data set that cannot be read: what in-line batches raise
+            out.put(("refused", step, error))
+            return
         while os.getppid() == parent:  # a killed trainer leaves nobody behind
             batch = function(step)
             # NumPy arrays through a pipe: tensors would need shared memory, which containers are short of.
