@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from smap.cli import main
 from smap.network import load_network, read_notes
+from smap.train.checkpoint import read_checkpoint
 
 CONFIG = """
 name = "tiny"
@@ -62,6 +68,24 @@ def test_trains_and_goes_on_elsewhere_in_small_files(config: Path, tmp_path: Pat
     config.write_text(CONFIG.replace("steps = 4", "steps = 6"))
     assert main([*command, "--out", str(tmp_path / "next"), "--start-from", str(best)]) == 0
     assert "step 6 of 6" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_with_a_checkpoint(config: Path, tmp_path: Path, number: int) -> None:
+    config.write_text(CONFIG.replace("steps = 4", "steps = 100000").replace("workers = 0", "workers = 1"))
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "smap", "train", str(config), "--out", str(folder), "--device", "cpu", "--quiet"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as run:
+        deadline = time.monotonic() + 120
+        while not (folder / "curve.jsonl").exists() or not (folder / "curve.jsonl").read_text():
+            assert run.poll() is None and time.monotonic() < deadline
+            time.sleep(0.1)
+        os.killpg(run.pid, number) if number == signal.SIGINT else run.send_signal(number)
+        said, _ = run.communicate(timeout=60)
+    assert run.returncode == 130
+    steps = [json.loads(line)["step"] for line in (folder / "curve.jsonl").read_text().splitlines()]
+    assert f"step {steps[-1]:.0f} of 100000" in said
+    assert read_checkpoint(folder / "last.pt")["step"] == steps[-1]
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,18 @@ from __future__ import annotations
 
 import argparse
 import math
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ._files import prepare_folder
+
+if TYPE_CHECKING:
+    from ..train import Trainer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
         state = read_portable(args.continue_from)
     trainer = Trainer(config, args.out, device=args.device, start_from=state, progress=not args.quiet)
     try:
-        trainer.run(seconds=60 * args.minutes, anneal=60 * args.anneal)
+        with stoppable(trainer) as signals:
+            trainer.run(seconds=60 * args.minutes, anneal=60 * args.anneal)
     except FloatingPointError as error:
         raise ValueError(str(error)) from error
     finally:
@@ -62,4 +72,31 @@ def run(args: argparse.Namespace) -> int:
         if args.portable is not None:
             write_portable(args.portable, trainer.state())
         print(f"{args.out}: step {trainer.step} of {config.schedule.steps}, best score {trainer.best:.4g}")
-    return 0
+    return 130 if signals else 0
+
+
+@contextmanager
+def stoppable(trainer: Trainer) -> Iterator[list[int]]:
+    """Ctrl-C or SIGTERM ends the run with a checkpoint, a second one at once. Yields the signals that came."""
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # no place to wait for signals
+        yield came
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def handle(number: int, _: object) -> None:
+        came.append(number)
+        restore()
+        print("stopping after a few more steps, with a checkpoint; once more stops at once", file=sys.stderr)
+        trainer.stop()
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for number in before:
+        signal.signal(number, handle)
+    try:
+        yield came
+    finally:
+        restore()

@@ -118,6 +118,7 @@ class Trainer:
         self.step = 0
         self.best = -math.inf
         self._ease = 1.0  # on the learning rate, see ``run``
+        self._stopping = False
         last = self.folder / LAST
         if last.exists():
             self._restore(read_checkpoint(last), last)
@@ -192,7 +193,7 @@ class Trainer:
             self.save()
             return
         deadline = time.monotonic() + seconds
-        self._ease = 1.0
+        self._ease, self._stopping = 1.0, False
         saved = window = time.monotonic()
         curve = Curve(self.folder, self.step) if self.main else None
         validator = Validator(config, self.device) if self.main and config.validation.source is not None else None
@@ -222,7 +223,7 @@ class Trainer:
                         curve.write(line)
                     if observe is not None:
                         observe(line)
-                    over = self.step >= end or self._all_agree(time.monotonic() > deadline)
+                    over = self.step >= end or self._all_agree(self._stopping or time.monotonic() > deadline)
                     finished = self.step >= config.schedule.steps or (over and anneal > 0)
                     if validator is not None and curve is not None and (finished or self._validation_due(steps)):
                         self._validate(validator, curve)
@@ -239,6 +240,10 @@ class Trainer:
                 stream.close()
                 if curve is not None:
                     curve.close()
+
+    def stop(self) -> None:
+        """Let ``run`` end, with a checkpoint, at the next line of the curve; may be called by a signal handler."""
+        self._stopping = True
 
     def leave(self) -> None:
         """Leave the other processes, once, when all is done."""

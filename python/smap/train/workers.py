@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
+import signal
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -100,6 +101,7 @@ def _work(
     parent: int,
 ) -> None:
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the trainer ends this one
     try:
         try:
             function = make()
@@ -120,7 +122,5 @@ def _work(
                     continue
             step += stride
         out.cancel_join_thread()  # or this process waits for ever to be rid of batches that nobody takes
-    except KeyboardInterrupt:
-        return
     except BaseException:
         out.put(("error", step, traceback.format_exc()))
