@@ -1,10 +1,8 @@
 // Exact association with second thoughts: `Association::kOptimal`.
 #pragma once
 
-#include "core/assignment.h"
-#include "core/association.h"
-#include "core/block.h"
-#include "core/limb_evidence.h"
+#include "core/duplicates.h"
+#include "core/optimal_people.h"
 
 namespace smap {
 
@@ -15,7 +13,9 @@ namespace smap {
 /// end of the PAF that leads to it, so that the limbs behind it still find their person. Then everything is assigned
 /// once more: people now have a size, from the limbs that they were given, and a peak comes with the branch that hangs
 /// on it: an arm of the wrong size moves to whom it fits.
-struct OptimalAssociation : ImageProblem {
+struct OptimalAssociation : OptimalPeople {
+  using OptimalPeople::OptimalPeople;
+
   // Chosen on the scenes of benchmarks/association_scenes.py.
   static constexpr float kReach = 1.9f;           // longest limb, in mean lengths at the person's depth
   static constexpr float kReachMargin = 2.0f;     // map px on top of it
@@ -23,78 +23,10 @@ struct OptimalAssociation : ImageProblem {
   static constexpr float kImaginedFactor = 0.7f;  // on the PAF of a limb whose parent was not found
   static constexpr float kNearFirst = 0.1f;       // in favour of the nearest person, falling with depth (ordinal prior)
   static constexpr float kNoWalk = 5.0f;          // map px: the end of a limb with a shorter reach is put at its start
-  static constexpr int kCandidates = 8;           // child peaks kept for a person and limb, the best
-  static constexpr float kSamePlace = 0.1f;       // metres between the joints of one body found twice
-  static constexpr float kSameDepth = 1.15f;      // ratio
-  static constexpr float kOverlapPlace = 0.15f;   // metres between joints that count as overlapping,
-  static constexpr float kOverlapMargin = 0.4f;   // map px on top of it
-  static constexpr float kOverlapDepth = 1.3f;    // ratio of such people's depths
   static constexpr int kSweeps = 2;
   static constexpr float kSizePrior = 6.0f;     // so many limbs of mean length say that the person has mean size
   static constexpr float kMostWorth = 1000.0f;  // of PAFs that are no unit vectors: the sums stay in range
   static constexpr float kUnit = 65536.0f;      // profits are whole numbers of 1 / kUnit
-
-  struct Node {
-    int32_t peak;       // -1: not found
-    float x, y;         // map px, of the peak or imagined; NaN: nowhere
-    LimbEvidence limb;  // to the parent, when the peak was found
-  };
-  struct Candidate {
-    int32_t peak;
-    LimbEvidence limb;
-  };
-  /// Candidates of one person for one limb, and the parent's place that they were found from.
-  struct Candidates {
-    int32_t count, parent;
-    float x, y;
-    Candidate list[kCandidates];
-  };
-
-  struct State {
-    int32_t found, levels;
-    float nearest;  // smallest positive depth
-  };
-
-  State* state;
-  float* depth;             // (P) normalised
-  float* size;              // (P) of the person's limbs, in mean lengths
-  int32_t* twin;            // (P) earlier person found on the same body, or itself
-  int32_t* dropped;         // (P) whether the person lies on a surer one
-  int32_t* origin;          // (P) joint that the person started from
-  Node* nodes;              // (P, J)
-  Node* before;             // (P, J) while branches move
-  Candidates* candidates;   // (L, P)
-  int32_t* below;           // (L, J) whether the joint lies beyond the limb's child
-  int32_t* level;           // (L) limbs from the root, 1 for its own
-  int32_t* owner;           // (L, K) person who holds a child peak
-  int32_t* first;           // (L, P + 1) where a person's edges start
-  Assignment::Edge* edges;  // (L, P, kCandidates)
-  int32_t* lent;            // (L, Assignment::words)
-
-  SMAP_HOST_DEVICE static int64_t workspace_size(int64_t joints, int64_t limbs, int64_t capacity, int64_t people) {
-    return words<State>(1) + 5 * people + 2 * words<Node>(people * joints) + words<Candidates>(limbs * people) +
-           limbs * joints + limbs + limbs * capacity + limbs * (people + 1) +
-           words<Assignment::Edge>(limbs * people * kCandidates) + limbs * Assignment::words(people, capacity);
-  }
-
-  SMAP_HOST_DEVICE OptimalAssociation(const AssociationProblem& problem, int64_t b) : ImageProblem(problem, b) {
-    int32_t* next = all.workspace.data + b * all.workspace.stride[0];
-    state = take<State>(&next, 1);
-    depth = take<float>(&next, max_people);
-    size = take<float>(&next, max_people);
-    twin = take<int32_t>(&next, max_people);
-    dropped = take<int32_t>(&next, max_people);
-    origin = take<int32_t>(&next, max_people);
-    nodes = take<Node>(&next, max_people * joints);
-    before = take<Node>(&next, max_people * joints);
-    candidates = take<Candidates>(&next, limbs * max_people);
-    below = take<int32_t>(&next, limbs * joints);
-    level = take<int32_t>(&next, limbs);
-    owner = take<int32_t>(&next, limbs * capacity);
-    first = take<int32_t>(&next, limbs * (max_people + 1));
-    edges = take<Assignment::Edge>(&next, limbs * max_people * kCandidates);
-    lent = next;
-  }
 
   /// By all threads of a block (see block.h), or by one of a CPU.
   template <class Block>
@@ -121,46 +53,17 @@ struct OptimalAssociation : ImageProblem {
         }
       }
     }
-    unite(block);
-    if (all.options.max_overlap < 1.0f) drop_overlapping(block);
+    Duplicates(*this).run(block);
     block.each(1, [this](int32_t) { write(); });
   }
 
  private:
-  template <class T>
-  SMAP_HOST_DEVICE static int64_t words(int64_t count) {
-    static_assert(sizeof(T) % sizeof(int32_t) == 0 && alignof(T) == alignof(int32_t), "made of 32-bit words");
-    return count * static_cast<int64_t>(sizeof(T) / sizeof(int32_t));
-  }
-
-  template <class T>
-  SMAP_HOST_DEVICE static T* take(int32_t** next, int64_t count) {
-    T* here = reinterpret_cast<T*>(*next);
-    *next += words<T>(count);
-    return here;
-  }
-
-  SMAP_HOST_DEVICE Node& node(int64_t p, int64_t joint) const { return nodes[p * joints + joint]; }
-  SMAP_HOST_DEVICE Candidates& candidates_of(int64_t l, int64_t p) const { return candidates[l * max_people + p]; }
   SMAP_HOST_DEVICE float length(int64_t l) const { return static_cast<float>(all.lengths(l)); }
   SMAP_HOST_DEVICE int32_t step_of(int64_t l) const { return l == 0 && level[0] > 0 ? 0 : level[l]; }
 
   /// A GPU cannot refuse limbs without a joint; they are left out.
   SMAP_HOST_DEVICE bool exists(int64_t l) const {
     return parent(l) >= 0 && child(l) >= 0 && parent(l) < joints && child(l) < joints;
-  }
-
-  /// Map pixels per metre at the person's depth.
-  SMAP_HOST_DEVICE float scale(int64_t p) const {
-    const float width = static_cast<float>(all.root_depth.size[2]);
-    return depth[p] > 0.0f ? width / depth[p] : width;
-  }
-
-  SMAP_HOST_DEVICE static Node nowhere() { return {-1, NAN, NAN, {0.0f, 0.0f, 0.0f}}; }
-  SMAP_HOST_DEVICE static bool placed(const Node& node) { return node.x == node.x; }
-
-  SMAP_HOST_DEVICE Node at_peak(int64_t joint, int64_t k, const LimbEvidence& limb) const {
-    return {static_cast<int32_t>(k), all.xy(b, joint, k, 0), all.xy(b, joint, k, 1), limb};
   }
 
   SMAP_HOST_DEVICE void start() const {
@@ -364,90 +267,6 @@ struct OptimalAssociation : ImageProblem {
 
   SMAP_HOST_DEVICE bool lead(int64_t p, int64_t l, const Node& from, float direction, Node* to) const {
     return maps(l).follow(from.x, from.y, scale(p) * length(l), direction, &to->x, &to->y);
-  }
-
-  /// A body that was found twice, at two roots or necks beside each other, becomes one person.
-  template <class Block>
-  SMAP_DEVICE void unite(Block& block) const {
-    const int32_t people = state->found;
-    block.each(people, [this](int32_t p) { twin[p] = p; });
-    block.each(people * people, [this, &block, people](int32_t i) {
-      const int32_t p = i / people, q = i % people;
-      if (q < p && same_body(p, q)) block.lower(&twin[p], q);
-    });
-    block.each(1, [this, people](int32_t) {
-      for (int32_t p = 0; p < people; ++p)
-        if (twin[p] < p) merge(p, twin[p]);
-    });
-  }
-
-  /// Whether two people stand in one place, as near, and no joint that both have tells them apart.
-  SMAP_HOST_DEVICE bool same_body(int64_t p, int64_t q) const {
-    const float apart = kSamePlace * scale(p) + 1.0f;
-    int32_t shared = 0;
-    for (int64_t j = 0; j < joints; ++j) {
-      const Node &a = node(p, j), &b = node(q, j);
-      if (a.peak < 0 || b.peak < 0) continue;
-      const float dx = a.x - b.x, dy = a.y - b.y;
-      if (!(dx * dx + dy * dy <= apart * apart)) return false;
-      ++shared;
-    }
-    return shared > 0 && depth[p] < kSameDepth * depth[q] && depth[q] < kSameDepth * depth[p];
-  }
-
-  /// The person with more joints stays, gets what it lacks, and the other one nothing.
-  SMAP_HOST_DEVICE void merge(int64_t p, int64_t q) const {
-    int32_t more = 0;
-    for (int64_t j = 0; j < joints; ++j) more += (node(p, j).peak >= 0) - (node(q, j).peak >= 0);
-    const int64_t stays = more > 0 ? p : q, goes = more > 0 ? q : p;
-    for (int64_t j = 0; j < joints; ++j) {
-      if (node(stays, j).peak < 0) node(stays, j) = node(goes, j);
-      node(goes, j) = nowhere();
-    }
-  }
-
-  /// A body that was found once more, with its joints in other places of their maps (left and right confused, say), has
-  /// next to no place of its own: what pose NMS is for.
-  template <class Block>
-  SMAP_DEVICE void drop_overlapping(Block& block) const {
-    const int32_t people = state->found;
-    block.each(people, [this](int32_t p) { dropped[p] = lies_on_surer(p); });
-    block.each(people, [this](int32_t p) {
-      for (int64_t j = 0; dropped[p] && j < joints; ++j) node(p, j) = nowhere();
-    });
-  }
-
-  SMAP_HOST_DEVICE Tally tally_of(int64_t p) const {
-    return tally([this, p](int64_t j) { return static_cast<int64_t>(node(p, j).peak); });
-  }
-
-  SMAP_HOST_DEVICE bool lies_on_surer(int64_t p) const {
-    const Tally mine = tally_of(p);
-    const float most = all.options.max_overlap * static_cast<float>(mine.size);
-    for (int64_t q = 0; mine.size > 0 && q < state->found; ++q) {
-      if (q == p || !(depth[p] < kOverlapDepth * depth[q] && depth[q] < kOverlapDepth * depth[p])) continue;
-      const Tally other = tally_of(q);
-      const bool surer = other.sum > mine.sum || (other.sum == mine.sum && q < p);
-      if (surer && is_kept(other) && static_cast<float>(shared(p, q)) > most) return true;
-    }
-    return false;
-  }
-
-  /// How many joints of p lie on joints of q, whichever.
-  SMAP_HOST_DEVICE int32_t shared(int64_t p, int64_t q) const {
-    const float reach = kOverlapPlace * scale(q) + kOverlapMargin;
-    int32_t count = 0;
-    for (int64_t i = 0; i < joints; ++i) {
-      const Node& a = node(p, i);
-      for (int64_t j = 0; a.peak >= 0 && j < joints; ++j) {
-        const Node& b = node(q, j);
-        const float dx = a.x - b.x, dy = a.y - b.y;
-        if (b.peak < 0 || !(dx * dx + dy * dy <= reach * reach)) continue;
-        ++count;
-        break;
-      }
-    }
-    return count;
   }
 
   /// People of enough joints, near to far; equal depths in raster order, those with a root first.

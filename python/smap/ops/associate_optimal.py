@@ -1,4 +1,4 @@
-"""The slow version of ``associate`` with ``"optimal"``; constants and reasons stand in ``csrc/core/optimal.h``."""
+"""The slow version of ``associate`` with ``"optimal"``; constants and reasons stand in ``csrc/core`` (``optimal.h``, ``duplicates.h``)."""
 
 from __future__ import annotations
 
