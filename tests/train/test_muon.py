@@ -8,8 +8,8 @@ from torch.nn import Parameter
 
 from smap.network import Hourglass
 from smap.train import Trainer
-from smap.train.loop import _optimiser
 from smap.train.muon import Muon, orthogonalise
+from smap.train.optimiser import make_optimiser
 
 from .tiny import TinyBatches, tiny_config
 
@@ -61,7 +61,7 @@ def test_vectors_cannot_be_orthogonal() -> None:
 def test_every_weight_is_in_one_group_and_the_edges_are_adamws() -> None:
     config = tiny_config(optimiser="muon")
     network = Hourglass(config.network)
-    optimiser = _optimiser(network, config)
+    optimiser = make_optimiser(network, config)
     grouped = [p for group in optimiser.param_groups for p in group["params"]]
     assert len(grouped) == len({id(p) for p in grouped}) == len(list(network.parameters()))
     hidden = {id(p) for p in optimiser.param_groups[0]["params"]}

@@ -1,4 +1,7 @@
-"""The slow version of ``associate`` with ``"optimal"``; constants and reasons stand in ``csrc/core`` (``optimal.h``, ``duplicates.h``)."""
+"""The slow version of ``associate`` with ``"optimal"``.
+
+Constants and reasons stand in ``csrc/core``: ``optimal.h``, ``limb_evidence.h`` and ``duplicates.h``.
+"""
 
 from __future__ import annotations
 

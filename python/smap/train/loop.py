@@ -7,27 +7,26 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from ..network import Hourglass, RawMaps, load_network, normalise, save_network
 from ..network.checkpoint import check_shapes
-from ..network.hourglass import Head
 from ..network.losses import LossParts, network_loss
 from .batch import Batch, build_targets
 from .checkpoint import read_checkpoint, write_checkpoint
 from .config import TrainConfig, plain
 from .curve import Curve
-from .muon import Muon
+from .optimiser import make_optimiser
 from .pictures import BatchMaker, Drawer, Planned
 from .probe import Probe
+from .processes import Processes
 from .validate import Validator, sheet
 from .workers import BatchStream
 
@@ -43,24 +42,6 @@ class RawNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> list[list[RawMaps]]:
         return self.network.raw(images)
-
-
-@dataclass(frozen=True)
-class Processes:
-    """This process among those of ``torchrun``."""
-
-    rank: int = 0
-    count: int = 1
-    local: int = 0
-
-    @classmethod
-    def join(cls, device: torch.device) -> Processes:
-        """Join the group that ``torchrun`` announces in the environment, if it does."""
-        if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
-            return cls()
-        if not dist.is_initialized():
-            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-        return cls(dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_RANK", "0")))
 
 
 class Trainer:
@@ -113,8 +94,8 @@ class Trainer:
         self.ema = Hourglass(config.network).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema.load_state_dict(self.network.state_dict())
         self.ema.eval().requires_grad_(False)
-        lowered = self._most(float(not config.lowered(self.device))) == 0  # in all processes or in none
-        self.optimiser = _optimiser(self.network, config, torch.bfloat16 if lowered else torch.float32)
+        lowered = self.processes.most(float(not config.lowered(self.device))) == 0  # in all processes or in none
+        self.optimiser = make_optimiser(self.network, config, torch.bfloat16 if lowered else torch.float32)
         self.step = 0
         self.best = -math.inf
         self._ease = 1.0  # on the learning rate, see ``run``
@@ -223,7 +204,7 @@ class Trainer:
                         curve.write(line)
                     if observe is not None:
                         observe(line)
-                    over = self.step >= end or self._all_agree(self._stopping or time.monotonic() > deadline)
+                    over = self.step >= end or self.processes.any(self._stopping or time.monotonic() > deadline)
                     finished = self.step >= config.schedule.steps or (over and anneal > 0)
                     if validator is not None and curve is not None and (finished or self._validation_due(steps)):
                         self._validate(validator, curve)
@@ -233,7 +214,7 @@ class Trainer:
                     if over:
                         break
                     if anneal > 0:
-                        self._ease = 1 - self._most((time.monotonic() + anneal - deadline) / anneal)
+                        self._ease = 1 - self.processes.most((time.monotonic() + anneal - deadline) / anneal)
                     sums, pictures, window = torch.zeros_like(sums), 0, time.monotonic()
                 self.save()
             finally:
@@ -247,8 +228,7 @@ class Trainer:
 
     def leave(self) -> None:
         """Leave the other processes, once, when all is done."""
-        if self.processes.count > 1:
-            dist.destroy_process_group()
+        self.processes.leave()
 
     def _update(self, step: int, batch: Batch) -> LossParts:
         config = self.config
@@ -316,19 +296,6 @@ class Trainer:
             except OSError as error:
                 tqdm.write(f"warning: {self.folder / BEST_WEIGHTS} stays as it was: {error}")
 
-    def _all_agree(self, stop: bool) -> bool:
-        """True in every process as soon as it is in one."""
-        return self._most(float(stop)) > 0
-
-    def _most(self, value: float) -> float:
-        """The largest of all processes' values, between 0 and 1: the same number in each of them."""
-        value = min(1.0, max(0.0, value))
-        if self.processes.count == 1:
-            return value
-        shared = torch.tensor(value, device=self.device)
-        dist.all_reduce(shared, dist.ReduceOp.MAX)
-        return float(shared)
-
 
 def network_state(path: Path | str) -> dict[str, Any]:
     """A state that begins a new run with the weights of a file.
@@ -337,27 +304,3 @@ def network_state(path: Path | str) -> dict[str, Any]:
     """
     weights = load_network(path).state_dict()
     return {"step": 0, "best": -math.inf, "model": weights, "ema": weights, "optimiser": None}
-
-
-def _optimiser(network: Hourglass, config: TrainConfig, dtype: torch.dtype = torch.float32) -> torch.optim.Optimizer:
-    """Weight decay for the convolutions only: it would pull normalisation and biases towards nothing useful.
-
-    Muon is for what lies between the picture and the maps: the first convolution and the heads' last go to AdamW.
-    """
-    edges = {id(m.weight) for m in network.modules() if isinstance(m, nn.Conv2d) and m.in_channels == 3}
-    edges |= {id(p) for m in network.modules() if isinstance(m, Head) for p in m.output.parameters()}
-    matrices = [p for p in network.parameters() if p.dim() > 1]
-    hidden = [p for p in matrices if id(p) not in edges]
-    outer = [p for p in matrices if id(p) in edges]
-    vectors = [p for p in network.parameters() if p.dim() <= 1]
-    decay, rate = config.weight_decay, config.schedule.peak
-    if config.optimiser == "muon":
-        groups = [
-            {"params": hidden, "weight_decay": decay, "orthogonal": True},
-            {"params": outer, "weight_decay": decay},
-            {"params": vectors, "weight_decay": 0.0},
-        ]
-        return Muon(groups, lr=rate, betas=config.betas, dtype=dtype)
-    groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
-    kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
-    return kind(groups, lr=rate, betas=config.betas, foreach=True)
