@@ -31,15 +31,7 @@ class Misled:
     def predict_batch(self, images: list[np.ndarray]) -> list[Any]:
         self.seen += images
         people = [int(image.mean() > self.limit) for image in images]
-        return [_People(np.full((n, 15), float(image.mean()) / 255)) for n, image in zip(people, images, strict=True)]
-
-
-class _People(SimpleNamespace):
-    def __init__(self, scores: np.ndarray) -> None:
-        super().__init__(scores=scores)
-
-    def __len__(self) -> int:
-        return len(self.scores)
+        return [n * [SimpleNamespace(score=float(image.mean()))] for n, image in zip(people, images, strict=True)]
 
 
 def test_the_seeds_found_draw_the_pictures_that_misled(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 from tqdm import tqdm
 
 from ..estimator import Estimator
@@ -42,7 +41,7 @@ def find_negatives(
             drawn = renderer.draw(Plan.join([scenes.plan_seed(size, seed) for seed in seeds]))
             for seed, people in zip(seeds, estimator.predict_batch(list(drawn.images.cpu().numpy())), strict=True):
                 if len(people):
-                    found.append((float(np.max(people.scores.mean(-1))), seed))
+                    found.append((max(person.score for person in people), seed))
             bar.update(len(seeds))
             bar.set_postfix(found=len(found))
     return [seed for _, seed in sorted(found, reverse=True)]
