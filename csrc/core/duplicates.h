@@ -45,11 +45,10 @@ struct Duplicates : OptimalPeople {
     for (int64_t j = 0; j < joints; ++j) {
       const Node &a = node(p, j), &b = node(q, j);
       if (a.peak < 0 || b.peak < 0) continue;
-      const float dx = a.x - b.x, dy = a.y - b.y;
-      if (!(dx * dx + dy * dy <= apart * apart)) return false;
+      if (!within(apart, a, b)) return false;
       ++shared;
     }
-    return shared > 0 && depth[p] < kSameDepth * depth[q] && depth[q] < kSameDepth * depth[p];
+    return shared > 0 && as_near(p, q, kSameDepth);
   }
 
   /// The person with more joints stays, gets what it lacks, and the other one nothing.
@@ -78,7 +77,7 @@ struct Duplicates : OptimalPeople {
     const Tally mine = tally_of(p);
     const float most = all.options.max_overlap * static_cast<float>(mine.size);
     for (int64_t q = 0; mine.size > 0 && q < state->found; ++q) {
-      if (q == p || !(depth[p] < kOverlapDepth * depth[q] && depth[q] < kOverlapDepth * depth[p])) continue;
+      if (q == p || !as_near(p, q, kOverlapDepth)) continue;
       const Tally other = tally_of(q);
       const bool surer = other.sum > mine.sum || (other.sum == mine.sum && q < p);
       if (surer && is_kept(other) && static_cast<float>(shared(p, q)) > most) return true;
@@ -94,13 +93,21 @@ struct Duplicates : OptimalPeople {
       const Node& a = node(p, i);
       for (int64_t j = 0; a.peak >= 0 && j < joints; ++j) {
         const Node& b = node(q, j);
-        const float dx = a.x - b.x, dy = a.y - b.y;
-        if (b.peak < 0 || !(dx * dx + dy * dy <= reach * reach)) continue;
+        if (b.peak < 0 || !within(reach, a, b)) continue;
         ++count;
         break;
       }
     }
     return count;
+  }
+
+  SMAP_HOST_DEVICE static bool within(float reach, const Node& a, const Node& b) {
+    const float dx = a.x - b.x, dy = a.y - b.y;
+    return dx * dx + dy * dy <= reach * reach;
+  }
+
+  SMAP_HOST_DEVICE bool as_near(int64_t p, int64_t q, float ratio) const {
+    return depth[p] < ratio * depth[q] && depth[q] < ratio * depth[p];
   }
 };
 
