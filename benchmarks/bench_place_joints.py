@@ -1,4 +1,4 @@
-"""Positions and depths of 20 people."""
+"""Positions of 20 people in image and camera frame."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def test_twenty_people(benchmark, device) -> None:
         people,
         torch.rand(1, 20, device=device),
         torch.tensor([[0.25, 0.0, 0.0, 1.0]], device=device),
+        torch.tensor([[800.0, 800.0, 415.5, 255.5]], device=device),
         tree.paths,
         tree.order,
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,23 @@ def test_a_person_comes_back_in_metres(seed: int) -> None:
     lifted = lift_one(inputs, torch.zeros(1, 1, 15, dtype=torch.int64), points[SMAP15.root, 2])
     np.testing.assert_allclose(lifted.joints_3d[0, 0].numpy(), points, atol=2e-4)
     np.testing.assert_allclose(lifted.joints_2d[0, 0].numpy(), CAMERA.project(points), atol=2e-3)
+
+
+def test_lifting_in_inference_mode_does_not_spoil_gradients() -> None:
+    """Constants are kept between calls; those made in inference mode would refuse to take part in a backward pass."""
+    box, camera = Letterbox.fit(1280, 721, (416, 256)), Camera(1100, 1121, 640, 350)  # of no other test
+    skeleton = replace(SMAP15, joints=tuple(f"own {name}" for name in SMAP15.joints))
+    _, (limb_depths, xy, score) = one_person(0)
+
+    def depths(xy: torch.Tensor) -> torch.Tensor:
+        people, roots = torch.zeros(1, 1, 15, dtype=torch.int64), torch.ones(1, 1)
+        return lift_tensors(limb_depths, xy, score, people, roots, Views.of([box], [camera], "cpu"), skeleton).joints_3d
+
+    with torch.inference_mode():
+        depths(xy)
+    xy = xy.clone().requires_grad_()
+    depths(xy).sum().backward()
+    assert xy.grad is not None and xy.grad.abs().sum() > 0
 
 
 @given(st.integers(0, 2**32 - 1), st.sets(st.integers(0, 14), min_size=1))

@@ -5,6 +5,12 @@
 
 namespace smap {
 
+/// X or Y of an image point at depth z, with that axis' focal length and centre.
+template <class T>
+SMAP_HOST_DEVICE T back_projected(T pixel, T focal, T centre, T z) {
+  return (pixel - centre) / focal * z;
+}
+
 /// Joint i of the flattened (image, point) grid.
 template <class T>
 struct BackProject {
@@ -16,8 +22,8 @@ struct BackProject {
   SMAP_HOST_DEVICE void operator()(int64_t i) const {
     const int64_t b = i / depth.size[1], n = i % depth.size[1];
     const T z = depth(b, n);
-    points(b, n, 0) = (xy(b, n, 0) - cameras(b, 2)) / cameras(b, 0) * z;
-    points(b, n, 1) = (xy(b, n, 1) - cameras(b, 3)) / cameras(b, 1) * z;
+    points(b, n, 0) = back_projected(xy(b, n, 0), cameras(b, 0), cameras(b, 2), z);
+    points(b, n, 1) = back_projected(xy(b, n, 1), cameras(b, 1), cameras(b, 3), z);
     points(b, n, 2) = z;
   }
 };

@@ -1,8 +1,9 @@
-// Where each joint of each person is: image position and depth (paper Sec. 3.3), ready for back-projection.
+// Where each joint of each person is, in the image and in the camera frame (paper Sec. 3.3).
 #pragma once
 
 #include "core/half.h"
 #include "core/view.h"
+#include "ops/back_project.h"
 
 namespace smap {
 
@@ -14,10 +15,11 @@ struct PlaceJoints {
   View<const int64_t, 3> people;     // (B, P, J) peak index, -1 none
   View<const float, 2> root_depths;  // (B, P) normalised depth (Eq. 1) of the joint the person hangs on
   View<const float, 2> frames;   // (B, 4) scale, offset x, y with map = image * scale + offset; metres per depth unit
+  View<const float, 2> cameras;  // (B, 4) fx, fy, cx, cy in image pixels
   View<const float, 2> paths;    // (J, L) 1 where the limb lies between the root and the joint
   View<const int64_t, 1> order;  // (J) joints from the root outwards
+  View<float, 4> points;         // (B, P, J, 3) metres, camera frame, NaN where not found; out
   View<float, 4> image_xy;       // (B, P, J, 2) image pixels, NaN where not found; out
-  View<float, 3> depth;          // (B, P, J) metres, NaN where not found; out
   View<float, 3> scores;         // (B, P, J) 0 where not found; out
 
   SMAP_HOST_DEVICE void operator()(int64_t i) const {
@@ -26,15 +28,21 @@ struct PlaceJoints {
     const int64_t k = peak(b, p, j);
     if (k < 0) {
       const float nan = bits_to_float(0x7fc00000u);
-      image_xy(b, p, j, 0) = image_xy(b, p, j, 1) = depth(b, p, j) = nan;
+      for (int64_t axis = 0; axis < 3; ++axis) points(b, p, j, axis) = nan;
+      image_xy(b, p, j, 0) = image_xy(b, p, j, 1) = nan;
       scores(b, p, j) = 0;
       return;
     }
-    image_xy(b, p, j, 0) = (xy(b, j, k, 0) - frames(b, 1)) / frames(b, 0);
-    image_xy(b, p, j, 1) = (xy(b, j, k, 1) - frames(b, 2)) / frames(b, 0);
+    const float x = (xy(b, j, k, 0) - frames(b, 1)) / frames(b, 0);
+    const float y = (xy(b, j, k, 1) - frames(b, 2)) / frames(b, 0);
     // Without a visible root, the depth read from the maps is that of the joint the person hangs on.
     const float relative = from_root(b, p, j) - from_root(b, p, anchor(b, p, j));
-    depth(b, p, j) = root_depths(b, p) * frames(b, 3) + relative;
+    const float z = root_depths(b, p) * frames(b, 3) + relative;
+    points(b, p, j, 0) = back_projected(x, cameras(b, 0), cameras(b, 2), z);
+    points(b, p, j, 1) = back_projected(y, cameras(b, 1), cameras(b, 3), z);
+    points(b, p, j, 2) = z;
+    image_xy(b, p, j, 0) = x;
+    image_xy(b, p, j, 1) = y;
     scores(b, p, j) = score(b, j, k);
   }
 

@@ -44,15 +44,17 @@ struct ReadLimbDepths {
 
   /// Mean of the samples between two joints, clipped to their 10th and 90th percentile (linear interpolation).
   SMAP_HOST_DEVICE float along(int64_t b, int64_t l, float x0, float y0, float x1, float y1) const {
-    float values[kMaxSamples], sorted[kMaxSamples];
+    float sorted[kMaxSamples];
     for (int s = 0; s < samples; ++s) {  // all before the first comparison: maps are seldom in the cache
       const float t = samples > 1 ? static_cast<float>(s) / static_cast<float>(samples - 1) : 0.f;
-      values[s] = at(b, l, x0 + (x1 - x0) * t, y0 + (y1 - y0) * t);
+      sorted[s] = at(b, l, x0 + (x1 - x0) * t, y0 + (y1 - y0) * t);
     }
-    for (int s = 0; s < samples; ++s) {
-      int place = s;
-      for (; place > 0 && sorted[place - 1] > values[s]; --place) sorted[place] = sorted[place - 1];
-      sorted[place] = values[s];
+    for (int last = samples - 1; last > 0; --last) {  // without a branch that the processor would guess wrong
+      for (int s = 0; s < last; ++s) {
+        const float here = sorted[s], next = sorted[s + 1];
+        sorted[s] = next < here ? next : here;
+        sorted[s + 1] = next < here ? here : next;
+      }
     }
     const float low = percentile(sorted, 0.1f), high = percentile(sorted, 0.9f);
     float sum = 0;
@@ -74,9 +76,11 @@ struct ReadLimbDepths {
 
   /// Compared as floats: a place may be farther away than an integer holds.
   SMAP_HOST_DEVICE int64_t pixel(float place, int64_t size) const {
-    const float input = rintf((place + 0.5f) * static_cast<float>(stride));
+    const float input = (place + 0.5f) * static_cast<float>(stride);
     if (!(input > 0)) return 0;
-    return input < static_cast<float>(size * stride) ? static_cast<int64_t>(input) / stride : size - 1;
+    if (input >= static_cast<float>(size * stride)) return size - 1;
+    const int64_t pixel = lrintf(input) / stride;
+    return pixel < size ? pixel : size - 1;
   }
 };
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .maps import Maps
 from .ops.associate import associate
+from .ops.constants import constant_tensors
 from .ops.find_peaks import find_peaks
 from .skeleton import Skeleton
 
@@ -182,29 +183,10 @@ def decode(maps: Maps, config: DecodeConfig = DecodeConfig()) -> Detections:
     return Detections(Peaks(xy, score, count), people, people_count, root_depths)
 
 
+@constant_tensors
 def limb_tables(skeleton: Skeleton, device: torch.device, authors_rules: bool = False) -> tuple[Tensor, Tensor]:
-    """``limbs (L, 3)`` int64 and ``lengths (L,)`` float64 as the ops take them.
-
-    Built once per skeleton and device, except in a trace: its tensors are not real and must not outlive it.
-    """
-    if torch.compiler.is_compiling():
-        return _build_tables(skeleton, device, authors_rules)
-    key = (id(skeleton), device, authors_rules)
-    known = _TABLES.get(key)
-    if known is None:
-        known = skeleton, *_build_tables(skeleton, device, authors_rules)
-        if len(_TABLES) >= 64:
-            _TABLES.clear()
-        _TABLES[key] = known
-    return known[1:]
-
-
-def _build_tables(skeleton: Skeleton, device: torch.device, authors_rules: bool) -> tuple[Tensor, Tensor]:
+    """``limbs (L, 3)`` int64 and ``lengths (L,)`` float64 as the ops take them."""
     # The authors store the root's first limb the other way round and sample it from there.
     rows = [(a, b, int(authors_rules and i == 0)) for i, (a, b) in enumerate(skeleton.limbs)]
     limbs = torch.tensor(rows, dtype=torch.int64, device=device).reshape(-1, 3)
     return limbs, torch.tensor(skeleton.limb_lengths, dtype=torch.float64, device=device)
-
-
-# By identity, as hashing a skeleton costs more than a decode's share; holding the skeleton keeps its id its own.
-_TABLES: dict[tuple[int, torch.device, bool], tuple[Skeleton, Tensor, Tensor]] = {}

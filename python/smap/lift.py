@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,6 +13,7 @@ from .camera import Camera
 from .letterbox import Letterbox
 from .maps import Maps
 from .ops import back_project, place_joints, read_limb_depths
+from .ops.constants import constant_tensors
 from .people import People
 from .skeleton import Skeleton
 
@@ -37,14 +38,16 @@ class Views(NamedTuple):
     def of(cls, letterboxes: Sequence[Letterbox], cameras: Sequence[Camera], device: torch.device | str) -> Views:
         if len(letterboxes) != len(cameras):
             raise ValueError(f"cameras must be one per image = {len(letterboxes)}, got {len(cameras)}")
-        frames = [
-            (*box.map_affine, box.depth_factor(camera.fx)) for box, camera in zip(letterboxes, cameras, strict=True)
-        ]
-        intrinsics = [(c.fx, c.fy, c.cx, c.cy) for c in cameras]
-        return cls(
-            torch.tensor(frames, dtype=torch.float32, device=device).reshape(-1, 4),
-            torch.tensor(intrinsics, dtype=torch.float32, device=device).reshape(-1, 4),
-        )
+        return cls(*_views(tuple(letterboxes), tuple(cameras), torch.device(device)))
+
+
+@constant_tensors  # the pictures of a video are alike
+def _views(letterboxes: tuple[Letterbox, ...], cameras: tuple[Camera, ...], device: torch.device) -> tuple[Tensor, ...]:
+    rows = [
+        (*box.map_affine, box.depth_factor(c.fx), c.fx, c.fy, c.cx, c.cy)
+        for box, c in zip(letterboxes, cameras, strict=True)
+    ]
+    return torch.tensor(rows, dtype=torch.float32, device=device).reshape(len(rows), 8).split(4, 1)
 
 
 class Lifted(NamedTuple):
@@ -75,12 +78,8 @@ class Tree(NamedTuple):
     order: Tensor
 
 
+@constant_tensors
 def tree_of(skeleton: Skeleton, device: torch.device) -> Tree:
-    """Built once per skeleton and device, except in a trace: its tensors are not real and must not outlive it."""
-    return _build_tree(skeleton, device) if torch.compiler.is_compiling() else _cached_tree(skeleton, device)
-
-
-def _build_tree(skeleton: Skeleton, device: torch.device) -> Tree:
     paths = [[0.0] * skeleton.num_limbs for _ in skeleton.joints]
     for limb, (parent, child) in enumerate(skeleton.limbs):
         paths[child] = list(paths[parent])
@@ -91,9 +90,6 @@ def _build_tree(skeleton: Skeleton, device: torch.device) -> Tree:
         torch.tensor(paths, device=device).reshape(skeleton.num_joints, skeleton.num_limbs),
         torch.tensor(order, device=device),
     )
-
-
-_cached_tree = lru_cache(maxsize=32)(_build_tree)
 
 
 def lift_tensors(
@@ -123,11 +119,7 @@ def lift_tensors(
     """
     tree = tree_of(skeleton, limb_depths.device)
     relative = read_limb_depths(limb_depths, peak_xy, people, tree.limbs, stride, child_alone=child_alone)
-    joints_2d, depth, scores = place_joints(
-        relative, peak_xy, peak_score, people, root_depths, views.frames, tree.paths, tree.order
-    )
-    points = back_project(joints_2d.flatten(1, 2), depth.flatten(1, 2), views.cameras)
-    return Lifted(points.unflatten(1, people.shape[1:]), joints_2d, scores)
+    return Lifted(*place_joints(relative, peak_xy, peak_score, people, root_depths, *views, tree.paths, tree.order))
 
 
 def lift_detections(
@@ -235,7 +227,7 @@ def to_people(lifted: Lifted, counts: Sequence[int], cameras: Sequence[Camera], 
         People(
             joints_3d[b, :count],
             joints_2d[b, :count],
-            scores[b, :count].clip(0, 1),
+            np.minimum(scores[b, :count], 1),
             scores[b, :count] > 0,
             None,
             skeleton,

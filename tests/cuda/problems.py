@@ -77,7 +77,7 @@ def problems(
         "score_limbs": [maps[1], xy, found, limbs, 1.0, 0.05, 0.6, False],
         "associate": solve,
         "read_limb_depths": [maps[2], xy, table, tree.limbs, 4, 10, True],
-        "place_joints": [relative, xy, score, table, depths, frames, tree.paths, tree.order],
+        "place_joints": [relative, xy, score, table, depths, frames, cameras, tree.paths, tree.order],
         "back_project": [xy.flatten(1, 2), score.flatten(1) + 1, cameras],
     }
 

@@ -26,6 +26,7 @@ def random_inputs(batch: int = 2, people: int = 5, seed: int = 0) -> tuple[Any, 
         table,
         1 + 5 * torch.rand(batch, people, generator=g),
         torch.tensor([0.25, -0.375, 7.0, 1.5]).repeat(batch, 1),
+        torch.tensor([810.0, 790.0, 400.0, 300.0]).repeat(batch, 1) + torch.rand(batch, 4, generator=g),
         tree.paths,
         tree.order,
     )
@@ -43,30 +44,38 @@ def test_equals_reference(batch: int, people: int, device: torch.device) -> None
 @given(st.integers(0, 1000))
 def test_the_first_found_joint_has_the_depth_that_was_read(seed: int) -> None:
     args = random_inputs(1, 4, seed)
-    people, root_depths, frames, order = args[3], args[4], args[5], args[7].tolist()
-    _, depth, _ = place_joints(*args)
+    people, root_depths, frames, order = args[3], args[4], args[5], args[8].tolist()
+    points, _, _ = place_joints(*args)
     for p in range(4):
         found = [j for j in order if 0 <= people[0, p, j] < 6]
         if found:
-            torch.testing.assert_close(depth[0, p, found[0]], root_depths[0, p] * frames[0, 3])
+            torch.testing.assert_close(points[0, p, found[0], 2], root_depths[0, p] * frames[0, 3])
 
 
 def test_gradients_do_not_change_the_values() -> None:
     plain = random_inputs()
-    args = [a.clone().requires_grad_() if i in (0, 1, 2, 4) else a for i, a in enumerate(plain)]
+    args = [a.clone().requires_grad_() if i in (0, 1, 2, 4, 6) else a for i, a in enumerate(plain)]
     differentiable = place_joints(*args)
     for expected, actual in zip(place_joints(*plain), differentiable, strict=True):
         torch.testing.assert_close(actual.detach(), expected, equal_nan=True)
     sum(t.nan_to_num().sum() for t in differentiable).backward()
-    assert all(args[i].grad is not None and args[i].grad.abs().sum() > 0 for i in (0, 1, 2, 4))
+    assert all(args[i].grad is not None and args[i].grad.abs().sum() > 0 for i in (0, 1, 2, 4, 6))
+
+
+@given(st.integers(0, 1000))
+def test_points_lie_behind_their_pixels(seed: int) -> None:
+    args = random_inputs(2, 3, seed)
+    points, xy, _ = place_joints(*args)
+    focal, centre = args[6][:, None, None, :2], args[6][:, None, None, 2:]
+    torch.testing.assert_close(points[..., :2], (xy - centre) / focal * points[..., 2:], equal_nan=True)
 
 
 @given(st.integers(0, 1000))
 def test_not_found_is_nan_and_nothing_else_is(seed: int) -> None:
     args = random_inputs(2, 3, seed)
-    xy, depth, scores = place_joints(*args)
+    points, xy, scores = place_joints(*args)
     found = (args[3] >= 0) & (args[3] < 6)
-    assert torch.equal(depth.isfinite(), found)
+    assert torch.equal(points.isfinite().all(-1), found)
     assert torch.equal(xy.isfinite().all(-1), found)
     assert (scores[~found] == 0).all()
 
@@ -76,6 +85,7 @@ def test_not_found_is_nan_and_nothing_else_is(seed: int) -> None:
     [
         (3, torch.zeros(2, 5, 14).long(), r"people must have shape \(2, 5, 15\), got \(2, 5, 14\)"),
         (5, torch.zeros(2, 3), r"frames must have shape \(2, 4\), got \(2, 3\)"),
+        (6, torch.zeros(1, 4), r"cameras must have shape \(2, 4\), got \(1, 4\)"),
         (4, torch.zeros(2, 5).double(), "root_depths must be float32, got float64"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Image position and depth of every joint of every person (paper Sec. 3.3), ready for back-projection."""
+"""Where every joint of every person is, in the image and in the camera frame (paper Sec. 3.3)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from . import _library  # noqa: F401  (registers torch.ops.smap)
+from .back_project import back_project
 
 
 def place_joints(
@@ -15,10 +16,11 @@ def place_joints(
     people: Tensor,
     root_depths: Tensor,
     frames: Tensor,
+    cameras: Tensor,
     paths: Tensor,
     order: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Sum the limbs' relative depths from the root outwards and take the joints from map to image pixels.
+    """Sum the limbs' relative depths from the root outwards and take the joints from the map into the camera frame.
 
     Args:
         limb_values: ``(B, P, L)`` float32 metres, depth of the child minus that of the parent, 0 where unknown.
@@ -28,18 +30,20 @@ def place_joints(
         root_depths: ``(B, P)`` float32 normalised depth (Eq. 1) of each person's first found joint in ``order``.
         frames: ``(B, 4)`` float32 scale, offset_x, offset_y with ``map_xy = image_xy * scale + offset``, and the metres
             per unit of normalised depth.
+        cameras: ``(B, 4)`` float32 fx, fy, cx, cy in image pixels.
         paths: ``(J, L)`` float32, 1 where the limb lies between the root and the joint, else 0.
         order: ``(J,)`` int64 joints from the root outwards.
 
     Returns:
-        ``(B, P, J, 2)`` image pixels and ``(B, P, J)`` metres along z, NaN where the joint was not found; ``(B, P, J)``
-        scores, 0 there. Differentiable in all floating-point arguments but ``frames`` and ``paths``.
+        ``(B, P, J, 3)`` metres (x right, y down, z forward) and ``(B, P, J, 2)`` image pixels, NaN where the joint was
+        not found; ``(B, P, J)`` scores, 0 there. Differentiable in all floating-point arguments but ``frames`` and
+        ``paths``.
 
     Raises:
         ValueError: a shape, dtype or device does not fit.
     """
-    args = (limb_values, xy, score, people, root_depths, frames, paths, order)
-    if torch.is_grad_enabled() and any(t.requires_grad for t in (limb_values, xy, score, root_depths)):
+    args = (limb_values, xy, score, people, root_depths, frames, cameras, paths, order)
+    if torch.is_grad_enabled() and any(t.requires_grad for t in (limb_values, xy, score, root_depths, cameras)):
         return reference(*args)  # torch's own operations, whose gradients it knows; three times slower
     placed: tuple[Tensor, Tensor, Tensor] = torch.ops.smap.place_joints(*args)
     return placed
@@ -52,10 +56,11 @@ def reference(
     people: Tensor,
     root_depths: Tensor,
     frames: Tensor,
+    cameras: Tensor,
     paths: Tensor,
     order: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """With gathers and a matrix product."""
+    """With gathers, a matrix product and ``back_project``."""
     found = (people >= 0) & (people < score.shape[2])
     index = torch.where(found, people, 0).transpose(1, 2)  # (B, J, P)
     if not score.shape[2]:
@@ -67,7 +72,10 @@ def reference(
     relative = relative - relative.gather(-1, anchor)
     depth = (root_depths * frames[:, 3:])[..., None] + relative
     image_xy = (map_xy - frames[:, None, None, 1:3]) / frames[:, None, None, :1]
-    return torch.where(found[..., None], image_xy, torch.nan), torch.where(found, depth, torch.nan), scores
+    depth = torch.where(found, depth, torch.nan)
+    image_xy = torch.where(found[..., None], image_xy, torch.nan)
+    points = back_project(image_xy.flatten(1, 2), depth.flatten(1, 2), cameras)
+    return points.unflatten(1, people.shape[1:]), image_xy, scores
 
 
 @torch.library.register_fake("smap::place_joints")
@@ -78,7 +86,8 @@ def _(
     people: Tensor,
     root_depths: Tensor,
     frames: Tensor,
+    cameras: Tensor,
     paths: Tensor,
     order: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    return xy.new_empty((*people.shape, 2)), xy.new_empty(people.shape), xy.new_empty(people.shape)
+    return xy.new_empty((*people.shape, 3)), xy.new_empty((*people.shape, 2)), xy.new_empty(people.shape)

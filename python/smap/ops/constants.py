@@ -1,0 +1,31 @@
+"""Tensors that are the same in every call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import ParamSpec, TypeVar
+
+import torch
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def constant_tensors(build: Callable[P, T]) -> Callable[P, T]:
+    """Decorates a function that makes tensors of hashable arguments: they are made once and must not be written to.
+
+    Not so in a trace, whose tensors are not real and must not outlive it. Made in inference mode they serve gradients
+    too.
+    """
+
+    @lru_cache(maxsize=64)
+    def cached(*args: P.args, **kwargs: P.kwargs) -> T:
+        with torch.inference_mode(False):
+            return build(*args, **kwargs)
+
+    @wraps(build)
+    def constants(*args: P.args, **kwargs: P.kwargs) -> T:
+        return build(*args, **kwargs) if torch.compiler.is_compiling() else cached(*args, **kwargs)
+
+    return constants
