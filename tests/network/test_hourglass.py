@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -51,6 +52,19 @@ def test_small_is_small():
     with torch.device("meta"):
         network = Hourglass(NetworkConfig.small())
     assert 2.5e6 < sum(p.numel() for p in network.parameters()) < 4.2e6
+
+
+@pytest.mark.parametrize("config", [TINY, TINY_RELEASE], ids=["log", "linear"])
+def test_another_training_width_changes_what_is_learnt_but_no_map(config):
+    network = randomise(Hourglass(config))
+    x = torch.randn(1, 3, 64, 96)
+    before, raw = network(x), network.raw(x)[-1][-1].root_depth
+    network.set_training_width(2 * config.training_width)
+    for expected, actual in zip(before, network(x), strict=True):
+        torch.testing.assert_close(actual, expected)
+    expected = raw + ROOT_LOG_SCALE * math.log(2) if config.root_depth == "log" else 2 * raw
+    torch.testing.assert_close(network.raw(x)[-1][-1].root_depth, expected)
+    assert network.config.training_width == 2 * config.training_width
 
 
 @pytest.mark.parametrize("config", [TINY, replace(TINY, stages=2), TINY_RELEASE], ids=["small", "2 stages", "release"])

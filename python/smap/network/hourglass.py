@@ -5,7 +5,9 @@ The paper's size (three stages of ResNet-50 encoders) and the small ones are con
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple, cast
 
 import torch
@@ -220,6 +222,23 @@ class Hourglass(nn.Module):
         # The network sees people in pixels: on a wider canvas the same person looks nearer by the ratio of the widths.
         root = root * (x.shape[-1] / config.training_width)
         return heatmaps, pafs, limb_depths, root
+
+    @torch.no_grad()
+    def set_training_width(self, width: int) -> None:
+        """As if the weights had been trained at another input width: maps stay as they are, the raw root depth becomes
+        what it would be there. For training to go on at that width.
+        """
+        ratio = width / self.config.training_width
+        for stage in self.stages:
+            for unit in stage.units:
+                output = unit.root_depth.output
+                last = output.norm if isinstance(output, ConvNorm) else output
+                if self.config.root_depth == "log":
+                    last.bias += ROOT_LOG_SCALE * math.log(ratio)
+                else:
+                    last.weight *= ratio
+                    last.bias *= ratio
+        self.config = replace(self.config, training_width=width)
 
     def drop_unused_heads(self) -> None:
         """Delete the heads that ``forward`` does not read, with their weights; ``raw`` no longer works."""

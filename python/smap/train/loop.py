@@ -297,10 +297,12 @@ class Trainer:
                 tqdm.write(f"warning: {self.folder / BEST_WEIGHTS} stays as it was: {error}")
 
 
-def network_state(path: Path | str) -> dict[str, Any]:
-    """A state that begins a new run with the weights of a file.
+def network_state(path: Path | str, training_width: int) -> dict[str, Any]:
+    """A state that begins a new run, at this input width, with the weights of a file.
 
     Raises: as ``network.load_network``.
     """
-    weights = load_network(path).state_dict()
+    network = load_network(path)
+    network.set_training_width(training_width)
+    weights = network.state_dict()
     return {"step": 0, "best": -math.inf, "model": weights, "ema": weights, "optimiser": None}
