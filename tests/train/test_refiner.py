@@ -110,6 +110,17 @@ def test_what_a_network_finds_comes_with_its_truth() -> None:
     assert math.isnan(evaluate_refiner(RefineNet(RefinerConfig()).eval(), nothing, 64)["found_before_mm"])
 
 
+def test_pictures_have_the_size_of_the_network() -> None:
+    network = Hourglass(replace(tiny_network(), input_size=(96, 64))).eval()
+    corruption = Corruption(input_size=network.config.input_size)
+    config = RefinerTraining(Schedule(steps=2), batch=16, bodies=50, pictures=1, corruption=corruption)
+    refiner = train_refiner(BuiltinPack(), network, config, progress=False)
+    validate_refiner(refiner, BuiltinPack(), network, config, 1)
+    other = render_scene(BuiltinPack(), SceneConfig(width=64, height=64), 0)
+    with pytest.raises(ValueError, match=r"pictures must be \(96, 64\), got \(64, 64\)"):
+        predictions(network, [other])
+
+
 def test_refined_errors_ignore_the_anchor(bodies: torch.Tensor) -> None:
     people = photographed(bodies, Corruption())
     refiner = RefineNet(RefinerConfig()).eval()

@@ -76,7 +76,7 @@ def train_refiner(
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     generator = torch.Generator().manual_seed(config.seed)
-    scenes = SceneConfig(split="train" if split == "train" else "val")
+    scenes = SceneConfig(*config.corruption.input_size, split="train" if split == "train" else "val")
     bodies = torch.from_numpy(random_skeletons(pack, scenes, config.bodies, rng))
     predicted = None
     if network is not None and config.pictures:
@@ -164,7 +164,10 @@ def evaluate_refiner(refiner: RefineNet, people: Found, input_length: int) -> di
 
 @torch.no_grad()
 def predictions(network: Hourglass, samples: Iterable[Sample], decoding: DecodeConfig | None = None) -> Found:
-    """What a network in eval mode finds in pictures of its input size, with the truth of the people it belongs to."""
+    """What a network in eval mode finds in pictures of its input size, with the truth of the people it belongs to.
+
+    Raises: ValueError when a picture has another size.
+    """
     skeleton, prepared = network.config.skeleton, prepare(network, "cpu")
     rows: list[tuple[NDArray[Any], ...]] = []
     batch: list[Sample] = []
@@ -188,6 +191,8 @@ def predictions(network: Hourglass, samples: Iterable[Sample], decoding: DecodeC
         batch.clear()
 
     for sample in samples:
+        if (sample.width, sample.height) != network.config.input_size:
+            raise ValueError(f"pictures must be {network.config.input_size}, got {(sample.width, sample.height)}")
         batch.append(sample)
         if len(batch) == _BATCH:
             flush()
@@ -204,7 +209,7 @@ def validate_refiner(
     refiner: RefineNet, pack: Assets, network: Hourglass | None, config: RefinerTraining, pictures: int
 ) -> dict[str, float]:
     """``evaluate_refiner`` on held-out poses and people: "corrupted ..." and, with a network, "predicted ..."."""
-    scenes = SceneConfig(split="val")
+    scenes = SceneConfig(*config.corruption.input_size, split="val")
     rng, generator = np.random.default_rng(config.seed + 1), torch.Generator().manual_seed(config.seed + 1)
     width = config.corruption.input_size[0]
     bodies = torch.from_numpy(random_skeletons(pack, scenes, _VALIDATION_BODIES, rng))
