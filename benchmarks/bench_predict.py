@@ -10,7 +10,8 @@ import torch
 from tests.conftest import ROOT
 
 from benchmarks.association_scenes import INPUT_WIDTH, STRIDE, make_scene
-from smap import Camera, Estimator, Letterbox, decode, lift
+from smap import Camera, Estimator, Letterbox, Maps, decode, lift
+from smap.maps import MAP_NAMES
 
 torch.set_num_threads(1)
 SIZE = (640, 480)  # width, height of the photograph
@@ -41,10 +42,13 @@ def test_whole_predict_of_640x480(benchmark, estimator: Estimator) -> None:
 
 
 @pytest.mark.benchmark(group="predict", timer=time.thread_time)
-def test_predict_without_the_network_20_people(benchmark, estimator: Estimator) -> None:
-    """Letterbox, normalisation, decode, lift, refiner and ``People``, for a picture of 20 people."""
+def test_predict_without_the_network(benchmark, estimator: Estimator) -> None:
+    """Letterbox, normalisation, decode, lift, refiner and ``People``, for a picture of a crowd."""
     picture = np.random.default_rng(0).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
-    maps = make_scene(0, 20).maps
-    whole = Estimator(device="cpu", input_size=(INPUT_WIDTH, maps.heatmaps.shape[2] * STRIDE))
-    whole._network = lambda batch: maps  # type: ignore[assignment]
+    box, crowd = estimator.letterbox(*SIZE), make_scene(0, 20).maps
+    width, height = box.map_size  # a part of the crowd's maps
+    parts = {name: getattr(crowd, name)[..., :height, :width].contiguous() for name in MAP_NAMES}
+    whole = Estimator(device="cpu")
+    whole._network = lambda batch: Maps(**parts, skeleton=crowd.skeleton)  # type: ignore[assignment]
+    benchmark.extra_info.update(canvas=list(estimator.input_size), people=len(whole.predict(picture)))
     benchmark(whole.predict, picture)

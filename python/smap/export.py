@@ -55,7 +55,8 @@ class MapsToPeople(nn.Module):
         skeleton: Skeleton,
         decode: DecodeConfig | None = None,
         refiner: RefineNet | None = None,
-        input_size: tuple[int, int] = (416, 256),
+        *,
+        input_size: tuple[int, int],
     ):
         super().__init__()
         self.skeleton, self.input_size = skeleton, input_size
@@ -114,7 +115,8 @@ class Pipeline(nn.Module):
             self.network = copy.deepcopy(network).to(device, dtype)
         for weight in self.network.parameters():
             weight.data = weight.data.contiguous()  # the only layout that torch.export.save knows
-        self.people = MapsToPeople(config.skeleton, decode, copy.deepcopy(refiner), self.input_size).to(device)
+        self.people = MapsToPeople(config.skeleton, decode, copy.deepcopy(refiner), input_size=self.input_size)
+        self.people.to(device)
         self.eval().requires_grad_(False)
 
     @classmethod

@@ -44,7 +44,7 @@ def test_a_package_is_asked_for(weights: Path, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(export, "export_package", package)
     options = ["--weights", str(weights), "--compile", "--dtype", "bfloat16", "--max-people", "9"]
     assert main(["export", str(tmp_path / "smap.pt2"), *options]) == 0
-    assert asked == [((416, 256), torch.bfloat16, DecodeConfig(peak_threshold=0.3, max_people=9))]
+    assert asked == [(NetworkConfig.small().input_size, torch.bfloat16, DecodeConfig(peak_threshold=0.3, max_people=9))]
     assert export.Pipeline.of(weights).people.decode == DecodeConfig(peak_threshold=0.3)
 
 

@@ -52,8 +52,8 @@ class NetworkConfig:
     release_layout: bool = False
     root_depth: Literal["log", "linear"] = "log"
     limb_depth_scale: float = 4.0
-    input_size: tuple[int, int] = (416, 256)
-    training_width: int = 416
+    input_size: tuple[int, int] = (576, 352)
+    training_width: int = 576
     precision: Literal["float32", "bfloat16"] = "bfloat16"
 
     def __post_init__(self) -> None:
