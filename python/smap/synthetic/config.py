@@ -23,6 +23,7 @@ class SceneConfig:
         pair_share: people placed ``pair_distance`` from another one, half of them turned to each other.
         child_share, child_scale: children's share and their size relative to the adult avatar.
         build_sd: standard deviation of adults' uniform scale.
+        pose_variety: people whose limbs are turned further than anybody's were captured, or who sit.
         lift_share: people who do not stand on the ground.
         clutter_share: pictures with objects in front of people.
         letterbox_share: full pictures that hold a picture of another shape between grey bars, as ``Letterbox`` lays it
@@ -48,6 +49,7 @@ class SceneConfig:
     child_share: float = 0.15
     child_scale: tuple[float, float] = (0.55, 0.8)
     build_sd: float = 0.04
+    pose_variety: float = 0.0
     lift_share: float = 0.03
     clutter_share: float = 0.35
     letterbox_share: float = 0.0
@@ -70,6 +72,7 @@ class SceneConfig:
             "empty_share",
             "pair_share",
             "child_share",
+            "pose_variety",
             "lift_share",
             "clutter_share",
             "letterbox_share",

@@ -16,6 +16,7 @@ from .assets import F32, Assets
 from .body import joints_of, pose_bones, stretches
 from .config import SceneConfig
 from .scene import Box, Light, Object, Placed, Scene, View, World, yaw_matrix
+from .variety import varied
 from .wardrobe import dress
 
 # People per picture, before clipping to the configured range.
@@ -132,7 +133,7 @@ def _place_people(
             avatar_index = _pick(avatars, rng)
             avatar = pack.avatar(avatar_index)
             build = stretches(avatar.joints, *body_scales(config, rng))
-            turned = yaw_matrix(yaw) @ pack.rotations(_pick(poses, rng))
+            turned = yaw_matrix(yaw) @ random_pose(pack, poses, config, rng)
             transforms = np.asarray(turned @ build, np.float32)
             bones = pose_bones(avatar.joints, transforms)
             joints = joints_of(bones, transforms, avatar.joints, avatar.head_top).astype(np.float64)
@@ -182,6 +183,12 @@ def _free_spot(
     column = rng.uniform(0.12, 0.88) if index == 0 else rng.uniform(-0.08, 1.08)
     lateral = (column - 0.5) * content[2] / view.camera.fx * distance
     return np.array([lateral, -distance])
+
+
+def random_pose(pack: Assets, poses: NDArray[np.int64], config: SceneConfig, rng: np.random.Generator) -> F32:
+    """Rotations ``(22, 3, 3)`` of one of these poses of the pack, varied as the configuration says."""
+    pose = pack.rotations(_pick(poses, rng))
+    return varied(pose, rng) if config.pose_variety and rng.random() < config.pose_variety else pose
 
 
 def body_scales(config: SceneConfig, rng: np.random.Generator) -> tuple[F32, F32]:
