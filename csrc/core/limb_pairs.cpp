@@ -3,9 +3,7 @@
 #include <cfloat>
 #include <cmath>
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
-#endif
+#include "core/avx2.h"
 
 namespace smap {
 namespace {
@@ -15,9 +13,7 @@ int64_t list_all(int64_t count, int32_t* possible) {
   return count;
 }
 
-#if defined(__x86_64__) && defined(__GNUC__)
-
-#define SMAP_AVX2 __attribute__((target("avx2")))
+#ifdef SMAP_AVX2
 
 constexpr int kLanes = 8;
 // Samples looked at, in eighths of the limb; different ones however few there are. Five are enough to rule out any
@@ -170,8 +166,8 @@ SMAP_AVX2 int64_t list_avx2(const LimbScore& score, float ax, float ay, const fl
 
 int64_t list_possible_limbs(const LimbScore& score, float ax, float ay, const float* child_x, const float* child_y,
                             int64_t count, int32_t* possible) {
-#if defined(__x86_64__) && defined(__GNUC__)
-  if (__builtin_cpu_supports("avx2") && is_small(score.paf)) {
+#ifdef SMAP_AVX2
+  if (processor_has_avx2() && is_small(score.paf)) {
     switch (score.paf.type) {
       case Element::kFloat32:
         return list_avx2<float>(score, ax, ay, child_x, child_y, count, possible);
@@ -188,8 +184,8 @@ int64_t list_possible_limbs(const LimbScore& score, float ax, float ay, const fl
 }
 
 float score_limb(const LimbScore& score, float ax, float ay, float bx, float by, float* length) {
-#if defined(__x86_64__) && defined(__GNUC__)
-  if (__builtin_cpu_supports("avx2") && is_small(score.paf)) {
+#ifdef SMAP_AVX2
+  if (processor_has_avx2() && is_small(score.paf)) {
     const LimbScore::Segment s = score.segment(ax, ay, bx, by);
     *length = score.measured(s);
     if (s.length > 1e-6f && is_finite(s.length)) {

@@ -10,9 +10,7 @@
 #include <stdexcept>
 #include <vector>
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
-#endif
+#include "core/avx2.h"
 
 namespace smap {
 namespace {
@@ -63,8 +61,7 @@ uint32_t mark(const Int* v, const Int* up, const Int* down, int64_t n, Int above
   return marks;
 }
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#define SMAP_AVX2 __attribute__((target("avx2"))) inline
+#ifdef SMAP_AVX2
 
 /// 256 bits of pixels.
 struct Lanes {
@@ -89,13 +86,13 @@ struct Lanes {
   }
 };
 
-SMAP_AVX2 bool any(__m256i mask) {
+SMAP_AVX2 inline bool any(__m256i mask) {
   return !_mm256_testz_si256(mask, mask);
 }
 
 /// `look` for rows of a block or more.
 template <class Int>
-SMAP_AVX2 bool look_avx2(const Int* map, int64_t height, int64_t width, int64_t stride, const Bits<Int>& bits,
+SMAP_AVX2 inline bool look_avx2(const Int* map, int64_t height, int64_t width, int64_t stride, const Bits<Int>& bits,
                          int32_t* hits, int64_t* count) {
   const Lanes below = Lanes::all(static_cast<Int>(bits.above - 1));  // the highest pattern that does not pass
   Lanes extremes[2] = {Lanes::all(Int(0)), Lanes::all(Int(0))};      // highest and lowest patterns
@@ -123,7 +120,7 @@ SMAP_AVX2 bool look_avx2(const Int* map, int64_t height, int64_t width, int64_t 
 
 /// `mark` of a block.
 template <class Int>
-SMAP_AVX2 uint32_t mark_avx2(const Int* v, const Int* up, const Int* down, Int above) {
+SMAP_AVX2 inline uint32_t mark_avx2(const Int* v, const Int* up, const Int* down, Int above) {
   const Lanes below = Lanes::all(static_cast<Int>(above - 1));
   constexpr int64_t kLanes = sizeof(Lanes) / sizeof(Int);
   uint32_t marks = 0;
@@ -156,9 +153,8 @@ bool scan(const FindPeaks& find, FindPeaks::Channel& channel, const Bits<Int>& b
   hits.resize(static_cast<size_t>(h * blocks));
   int64_t count = 0;
   bool bad;
-#if defined(SMAP_AVX2)
-  static const bool has_avx2 = __builtin_cpu_supports("avx2");
-  const bool wide = vectors && has_avx2 && w >= kBlock + 2;
+#ifdef SMAP_AVX2
+  const bool wide = vectors && processor_has_avx2() && w >= kBlock + 2;
   if (wide) {
     bad = look_avx2(data, h, w, map.stride[0], bits, hits.data(), &count);
   } else
@@ -174,7 +170,7 @@ bool scan(const FindPeaks& find, FindPeaks::Channel& channel, const Bits<Int>& b
     const int64_t first = start == 0 ? 1 : 0, last = start + n == w ? n - 1 : n;
     uint32_t marks = 0;
     if (first < last) {
-#if defined(SMAP_AVX2)
+#ifdef SMAP_AVX2
       if (wide) {
         const int64_t from = std::clamp(start, int64_t{1}, w - 1 - kBlock);  // a block with all neighbours
         marks = mark_avx2(row + from, up + from, down + from, bits.above);
