@@ -93,7 +93,7 @@ SMAP_AVX2 inline bool any(__m256i mask) {
 /// `look` for rows of a block or more.
 template <class Int>
 SMAP_AVX2 inline bool look_avx2(const Int* map, int64_t height, int64_t width, int64_t stride, const Bits<Int>& bits,
-                         int32_t* hits, int64_t* count) {
+                                int32_t* hits, int64_t* count) {
   const Lanes below = Lanes::all(static_cast<Int>(bits.above - 1));  // the highest pattern that does not pass
   Lanes extremes[2] = {Lanes::all(Int(0)), Lanes::all(Int(0))};      // highest and lowest patterns
   int32_t block = 0;

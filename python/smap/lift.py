@@ -38,16 +38,17 @@ class Views(NamedTuple):
     def of(cls, letterboxes: Sequence[Letterbox], cameras: Sequence[Camera], device: torch.device | str) -> Views:
         if len(letterboxes) != len(cameras):
             raise ValueError(f"cameras must be one per image = {len(letterboxes)}, got {len(cameras)}")
-        return cls(*_views(tuple(letterboxes), tuple(cameras), torch.device(device)))
+        return _views(tuple(letterboxes), tuple(cameras), torch.device(device))
 
 
 @constant_tensors  # the pictures of a video are alike
-def _views(letterboxes: tuple[Letterbox, ...], cameras: tuple[Camera, ...], device: torch.device) -> tuple[Tensor, ...]:
+def _views(boxes: tuple[Letterbox, ...], cameras: tuple[Camera, ...], device: torch.device) -> Views:
     rows = [
         (*box.map_affine, box.depth_factor(c.fx), c.fx, c.fy, c.cx, c.cy)
-        for box, c in zip(letterboxes, cameras, strict=True)
+        for box, c in zip(boxes, cameras, strict=True)
     ]
-    return torch.tensor(rows, dtype=torch.float32, device=device).reshape(len(rows), 8).split(4, 1)
+    both = torch.tensor(rows, dtype=torch.float32, device=device).reshape(len(rows), 8)  # one copy to a GPU
+    return Views(both[:, :4], both[:, 4:])
 
 
 class Lifted(NamedTuple):

@@ -31,7 +31,7 @@ def test_a_varied_pose_is_another_pose_of_the_same_body(seed: int) -> None:
             ends = [f"{side}_{name}" for name in limb]
             lengths = [np.linalg.norm(body[ends[0]] - body[ends[1]]) for body in (before, after)]
             assert lengths[0] == pytest.approx(lengths[1], abs=1e-4)
-    assert (STANDING == np.eye(3)).all()
+    assert (np.eye(3) == STANDING).all()
 
 
 def test_nearly_every_pose_changes() -> None:

@@ -233,11 +233,12 @@ class Hourglass(nn.Module):
             for unit in stage.units:
                 output = unit.root_depth.output
                 last = output.norm if isinstance(output, ConvNorm) else output
+                weight, bias = cast(Tensor, last.weight), cast(Tensor, last.bias)
                 if self.config.root_depth == "log":
-                    last.bias += ROOT_LOG_SCALE * math.log(ratio)
+                    bias.add_(ROOT_LOG_SCALE * math.log(ratio))
                 else:
-                    last.weight *= ratio
-                    last.bias *= ratio
+                    weight.mul_(ratio)
+                    bias.mul_(ratio)
         self.config = replace(self.config, training_width=width)
 
     def drop_unused_heads(self) -> None:

@@ -19,10 +19,11 @@ def constant_tensors(build: Callable[P, T]) -> Callable[P, T]:
     too.
     """
 
-    @lru_cache(maxsize=64)
-    def cached(*args: P.args, **kwargs: P.kwargs) -> T:
-        with torch.inference_mode(False):
-            return build(*args, **kwargs)
+    @torch.inference_mode(False)
+    def outside(*args: P.args, **kwargs: P.kwargs) -> T:
+        return build(*args, **kwargs)
+
+    cached: Callable[..., T] = lru_cache(maxsize=64)(outside)
 
     @wraps(build)
     def constants(*args: P.args, **kwargs: P.kwargs) -> T:
