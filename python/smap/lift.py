@@ -44,8 +44,7 @@ class Views(NamedTuple):
 @constant_tensors  # the pictures of a video are alike
 def _views(boxes: tuple[Letterbox, ...], cameras: tuple[Camera, ...], device: torch.device) -> Views:
     rows = [
-        (*box.map_affine, box.depth_factor(c.fx), c.fx, c.fy, c.cx, c.cy)
-        for box, c in zip(boxes, cameras, strict=True)
+        (*box.map_affine, box.depth_factor(c.fx), c.fx, c.fy, c.cx, c.cy) for box, c in zip(boxes, cameras, strict=True)
     ]
     both = torch.tensor(rows, dtype=torch.float32, device=device).reshape(len(rows), 8)  # one copy to a GPU
     return Views(both[:, :4], both[:, 4:])
