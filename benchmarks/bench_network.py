@@ -13,7 +13,7 @@ import torch
 from smap.network import Hourglass, NetworkConfig, prepare
 
 CONFIGS = {"small": NetworkConfig.small(), "paper, 1 stage": NetworkConfig.paper(1)}
-WIDTH, HEIGHT = 416, 256
+WIDTH, HEIGHT = NetworkConfig.small().input_size
 
 pytestmark = [
     pytest.mark.benchmark(group="network", timer=time.thread_time, warmup=True, warmup_iterations=2, min_rounds=7)

@@ -12,10 +12,12 @@ import cv2
 import pytest
 import torch
 
+from smap.network import NetworkConfig
 from smap.synthetic import BuiltinPack, Pack, Plan, Renderer, SceneConfig, plan_random_scene
 
-WINDOW = SceneConfig(window=(224, 192), letterbox_share=0.6)
-FULL = SceneConfig(letterbox_share=0.6)
+WIDTH, HEIGHT = NetworkConfig.small().input_size  # windows as in examples/train_small.toml
+WINDOW = SceneConfig(WIDTH, HEIGHT, window=(288, 224), letterbox_share=0.6)
+FULL = SceneConfig(WIDTH, HEIGHT, letterbox_share=0.6)
 PICTURES = 192  # different ones, of a GPU's batch
 
 
@@ -35,7 +37,7 @@ def record(benchmark, pictures: int, device: str) -> None:
     print(f"\n{benchmark.name}: {seconds * 1e3:.2f} ms a picture, {1 / seconds:.0f} pictures a second")
 
 
-@pytest.mark.parametrize("config", [WINDOW, FULL], ids=["224x192", "416x256"])
+@pytest.mark.parametrize("config", [WINDOW, FULL], ids=["window", "full"])
 @pytest.mark.benchmark(group="scenes")
 def test_plan(benchmark, pack: Pack | BuiltinPack, config: SceneConfig) -> None:
     seeds = range(PICTURES)
@@ -45,7 +47,7 @@ def test_plan(benchmark, pack: Pack | BuiltinPack, config: SceneConfig) -> None:
     record(benchmark, PICTURES, "cpu")
 
 
-@pytest.mark.parametrize("config", [WINDOW, FULL], ids=["224x192", "416x256"])
+@pytest.mark.parametrize("config", [WINDOW, FULL], ids=["window", "full"])
 @pytest.mark.benchmark(group="scenes")
 def test_draw(benchmark, device: torch.device, pack: Pack | BuiltinPack, config: SceneConfig) -> None:
     """Plans to pictures: on a CPU sixteen at a time, on a GPU all together."""

@@ -1,5 +1,5 @@
-// Functions for eight floats at a time, where compiler and processor have AVX2: the rest of the library is compiled for
-// any x86, so each of them is marked and chosen as it runs.
+// How to mark a function that uses AVX2, and whether the processor has it: the library is compiled for any x86 and
+// chooses as it runs. Without `SMAP_AVX2` the compiler cannot.
 #pragma once
 
 #if defined(__x86_64__) && defined(__GNUC__)

@@ -44,21 +44,21 @@ struct ReadLimbDepths {
 
   /// Mean of the samples between two joints, clipped to their 10th and 90th percentile (linear interpolation).
   SMAP_HOST_DEVICE float along(int64_t b, int64_t l, float x0, float y0, float x1, float y1) const {
-    float sorted[kMaxSamples];
+    float values[kMaxSamples];
     for (int s = 0; s < samples; ++s) {  // all before the first comparison: maps are seldom in the cache
       const float t = samples > 1 ? static_cast<float>(s) / static_cast<float>(samples - 1) : 0.f;
-      sorted[s] = at(b, l, x0 + (x1 - x0) * t, y0 + (y1 - y0) * t);
+      values[s] = at(b, l, x0 + (x1 - x0) * t, y0 + (y1 - y0) * t);
     }
     for (int last = samples - 1; last > 0; --last) {  // without a branch that the processor would guess wrong
       for (int s = 0; s < last; ++s) {
-        const float here = sorted[s], next = sorted[s + 1];
-        sorted[s] = next < here ? next : here;
-        sorted[s + 1] = next < here ? here : next;
+        const float here = values[s], next = values[s + 1];
+        values[s] = next < here ? next : here;
+        values[s + 1] = next < here ? here : next;
       }
     }
-    const float low = percentile(sorted, 0.1f), high = percentile(sorted, 0.9f);
+    const float low = percentile(values, 0.1f), high = percentile(values, 0.9f);
     float sum = 0;
-    for (int s = 0; s < samples; ++s) sum += sorted[s] < low ? low : sorted[s] > high ? high : sorted[s];
+    for (int s = 0; s < samples; ++s) sum += values[s] < low ? low : values[s] > high ? high : values[s];
     return sum / static_cast<float>(samples);
   }
 
@@ -79,8 +79,8 @@ struct ReadLimbDepths {
     const float input = (place + 0.5f) * static_cast<float>(stride);
     if (!(input > 0)) return 0;
     if (input >= static_cast<float>(size * stride)) return size - 1;
-    const int64_t pixel = lrintf(input) / stride;
-    return pixel < size ? pixel : size - 1;
+    const int64_t rounded = lrintf(input) / stride;
+    return rounded < size ? rounded : size - 1;
   }
 };
 

@@ -36,18 +36,18 @@ class Views(NamedTuple):
 
     @classmethod
     def of(cls, letterboxes: Sequence[Letterbox], cameras: Sequence[Camera], device: torch.device | str) -> Views:
+        """The tensors are those of earlier calls when pictures and cameras are: not to be written to."""
         if len(letterboxes) != len(cameras):
             raise ValueError(f"cameras must be one per image = {len(letterboxes)}, got {len(cameras)}")
-        return _views(tuple(letterboxes), tuple(cameras), torch.device(device))
+        return cls(*(t.to(device) for t in _views(tuple(letterboxes), tuple(cameras))))
 
 
 @constant_tensors  # the pictures of a video are alike
-def _views(boxes: tuple[Letterbox, ...], cameras: tuple[Camera, ...], device: torch.device) -> Views:
-    rows = [
-        (*box.map_affine, box.depth_factor(c.fx), c.fx, c.fy, c.cx, c.cy) for box, c in zip(boxes, cameras, strict=True)
-    ]
-    both = torch.tensor(rows, dtype=torch.float32, device=device).reshape(len(rows), 8)  # one copy to a GPU
-    return Views(both[:, :4], both[:, 4:])
+def _views(boxes: tuple[Letterbox, ...], cameras: tuple[Camera, ...]) -> Views:
+    """On the CPU, contiguous: a compiled program remembers the strides of its example."""
+    frames = [(*box.map_affine, box.depth_factor(c.fx)) for box, c in zip(boxes, cameras, strict=True)]
+    intrinsics = [(c.fx, c.fy, c.cx, c.cy) for c in cameras]
+    return Views(*(torch.tensor(rows, dtype=torch.float32).reshape(len(boxes), 4) for rows in (frames, intrinsics)))
 
 
 class Lifted(NamedTuple):

@@ -9,9 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from smap.cli import main
-from smap.network import load_network, read_notes
+from smap.network import Hourglass, load_network, read_notes
+from smap.train import load_config, network_state
 from smap.train.checkpoint import read_checkpoint
 
 CONFIG = """
@@ -68,6 +70,23 @@ def test_trains_and_goes_on_elsewhere_in_small_files(config: Path, tmp_path: Pat
     config.write_text(CONFIG.replace("steps = 4", "steps = 6"))
     assert main([*command, "--out", str(tmp_path / "next"), "--start-from", str(best)]) == 0
     assert "step 6 of 6" in capsys.readouterr().out
+
+
+def test_another_input_width_keeps_the_depths_of_its_weights(config: Path, tmp_path: Path, capsys) -> None:
+    command = ["train", str(config), "--device", "cpu", "--quiet"]
+    assert main([*command, "--out", str(tmp_path / "narrow")]) == 0
+    best = tmp_path / "narrow" / "best.safetensors"
+    config.write_text(CONFIG.replace("training_width = 64", "training_width = 128"))
+    wide = load_config(config).network
+    network = Hourglass(wide).eval()
+    network.load_state_dict(network_state(best, wide)["model"])
+    picture = torch.randn(1, 3, 64, 64)
+    torch.testing.assert_close(network(picture)[3], load_network(best)(picture)[3])
+    assert main([*command, "--out", str(tmp_path / "narrow")]) == 2
+    assert "must be 128, as in the configuration, got 64" in capsys.readouterr().err
+    config.write_text(CONFIG.replace("training_width = 64", 'training_width = 64\nroot_depth = "linear"'))
+    assert main([*command, "--out", str(tmp_path / "linear"), "--start-from", str(best)]) == 2
+    assert "must be linear, as in the configuration, got log" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -38,6 +38,15 @@ def test_reads_a_constant_limb_exactly(device: torch.device) -> None:
     assert read_limb_depths(maps, xy, people, LIMBS.to(device)).tolist() == [[[0.25, 0.0, 0.25]]]
 
 
+@pytest.mark.parametrize("place", [-1e30, -0.7, -0.49, 19.49, 19.4999, 19.6, 1e9, 1e30, float("inf"), float("nan")])
+def test_places_beyond_the_map_read_its_border(place: float, device: torch.device) -> None:
+    maps = torch.arange(20.0).expand(1, 3, 16, 20).contiguous()
+    xy = torch.tensor([place, 4.0]).expand(1, 4, 1, 2).contiguous()
+    people = torch.tensor([[[-1, 0, -1, -1]]])
+    value = read_limb_depths(maps.to(device), xy.to(device), people.to(device), LIMBS.to(device))
+    assert value[0, 0, 0] == (19 if place > 19 else 0)
+
+
 def test_one_wild_sample_does_not_move_the_mean(device: torch.device) -> None:
     maps = torch.full((1, 3, 16, 20), 0.25)
     maps[0, 0, 8, 6] = 100.0

@@ -60,6 +60,6 @@ def test_variety_is_an_option_of_scenes_and_skeletons() -> None:
 
     assert not np.allclose(poses(0.0), poses(1.0))
     plain, moved = (
-        random_skeletons(pack, SceneConfig(pose_variety=share), 50, np.random.default_rng(0)) for share in (0.0, 1.0)
+        random_skeletons(pack, SceneConfig(pose_variety=share), 1, np.random.default_rng(2)) for share in (0.0, 1.0)
     )
-    assert np.abs(moved).max() < 3 and not np.allclose(plain, moved)
+    assert np.abs(moved).max() < 2 and not np.allclose(plain, moved, atol=0.01)

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError(f"portable must be a new or empty folder, got '{args.portable}'")
     state = None
     if args.start_from is not None:
-        state = network_state(args.start_from, config.network.training_width)
+        state = network_state(args.start_from, config.network)
     elif args.continue_from is not None:
         state = read_portable(args.continue_from)
     trainer = Trainer(config, args.out, device=args.device, start_from=state, progress=not args.quiet)

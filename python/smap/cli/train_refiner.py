@@ -43,8 +43,7 @@ def run(args: argparse.Namespace) -> int:
     config = RefinerTraining(bodies=args.bodies, pictures=args.pictures, seed=args.seed)
     config = replace(config, schedule=replace(config.schedule, steps=args.steps))
     if network is not None:
-        corruption = replace(config.corruption, input_size=network.config.input_size)
-        config = replace(config, corruption=corruption, decode=recommended_decode(args.weights))
+        config = replace(config, decode=recommended_decode(args.weights))
     refiner = train_refiner(pack, network, config, progress=not args.quiet)
     figures = validate_refiner(refiner, pack, network, config, args.validation)
     notes = {name: f"{value:.1f}" for name, value in figures.items()}

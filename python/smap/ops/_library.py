@@ -38,7 +38,8 @@ def _load() -> bool:
 LIBRARIES = _find()  # programs in other languages load `_ops.so` from here, and then `_ops_cuda.so` for a GPU
 HAS_CUDA = _load()
 
-# Their results are chosen, not computed: no gradient, and none of the detour through Python that saying so there costs.
+# Without gradient, and without the detour through Python that saying so there costs: results of the first four are
+# chosen, not computed, and the wrapper of the last knows a way that has gradients.
 _IMPLEMENTATIONS = torch.library.Library("smap", "IMPL")
 for _name in ("find_peaks", "score_limbs", "associate", "read_limb_depths", "place_joints"):
     _IMPLEMENTATIONS.impl(_name, torch.library.fallthrough_kernel, "Autograd")

@@ -1,4 +1,4 @@
-"""Tensors that are the same in every call."""
+"""Tensors that are the same in many calls."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 def constant_tensors(build: Callable[P, T]) -> Callable[P, T]:
-    """Decorates a function that makes tensors of hashable arguments: they are made once and must not be written to.
+    """Decorates a function that makes tensors of hashable arguments: the last 64 are kept, and must not be written to.
 
-    Not so in a trace, whose tensors are not real and must not outlive it. Made in inference mode they serve gradients
-    too.
+    Not so under ``torch.compile`` and ``torch.export``, whose tensors are not real and must not outlive the trace. Made
+    in inference mode they serve gradients too.
     """
 
     @torch.inference_mode(False)

@@ -39,6 +39,8 @@ def place_joints(
         not found; ``(B, P, J)`` scores, 0 there. Differentiable in all floating-point arguments but ``frames`` and
         ``paths``.
 
+    ``torch.ops.smap.place_joints`` itself has no gradient.
+
     Raises:
         ValueError: a shape, dtype or device does not fit.
     """

@@ -23,7 +23,7 @@ class SceneConfig:
         pair_share: people placed ``pair_distance`` from another one, half of them turned to each other.
         child_share, child_scale: children's share and their size relative to the adult avatar.
         build_sd: standard deviation of adults' uniform scale.
-        pose_variety: people whose limbs are turned further than anybody's were captured, or who sit.
+        pose_variety: people whose captured pose is changed: limbs turned at random, a fifth of them seated.
         lift_share: people who do not stand on the ground.
         clutter_share: pictures with objects in front of people.
         letterbox_share: full pictures that hold a picture of another shape between grey bars, as ``Letterbox`` lays it

@@ -1,4 +1,4 @@
-"""Poses that nobody captured: captured ones with limbs turned further, and people who sit."""
+"""Poses that nobody captured: captured ones with limbs turned at random, and people who sit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from .assets import BONES, F32, PARENTS
 
 _SITTING = 0.2  # share of varied poses
-_MOVED = 0.4  # chance of every limb below
+_MOVED = 0.4  # chance of every bone below
 
 # Standard deviation of the turn of a bone and all that hangs on it, degrees about a random axis.
 _TURNS = {

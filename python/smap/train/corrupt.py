@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..network import NetworkConfig
 from ..skeleton import Skeleton
 
 
@@ -46,7 +47,7 @@ class Corruption:
         root_sd: relative, of the root's depth.
     """
 
-    input_size: tuple[int, int] = (416, 256)
+    input_size: tuple[int, int] = NetworkConfig.small().input_size
     depth: tuple[float, float] = (1.2, 12.0)
     fov: tuple[float, float] = (35.0, 95.0)
     pitch: tuple[float, float] = (-15.0, 35.0)

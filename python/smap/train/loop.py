@@ -6,7 +6,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from ..network import Hourglass, RawMaps, load_network, normalise, save_network
+from ..errors import WeightsError
+from ..network import Hourglass, NetworkConfig, RawMaps, load_network, normalise, save_network
 from ..network.checkpoint import check_shapes
 from ..network.losses import LossParts, network_loss
 from .batch import Batch, build_targets
@@ -130,6 +131,9 @@ class Trainer:
         expected = {key: tuple(value.shape) for key, value in self.network.state_dict().items()}
         for part in ("model", "ema"):
             check_shapes(expected, state[part], f"{part} of {source}")
+        if "config" in state:
+            stored = NetworkConfig.from_dict(json.loads(state["config"])["network"])
+            check_units(stored, self.config.network, ("root_depth", "limb_depth_scale", "training_width"), source)
         self.network.load_state_dict(state["model"])
         self.ema.load_state_dict(state["ema"])
         if state.get("optimiser"):
@@ -297,12 +301,23 @@ class Trainer:
                 tqdm.write(f"warning: {self.folder / BEST_WEIGHTS} stays as it was: {error}")
 
 
-def network_state(path: Path | str, training_width: int) -> dict[str, Any]:
-    """A state that begins a new run, at this input width, with the weights of a file.
+def network_state(path: Path | str, config: NetworkConfig) -> dict[str, Any]:
+    """A state that begins a new run of this network with the weights of a file, of this or another input width.
 
-    Raises: as ``network.load_network``.
+    Raises:
+        WeightsError: they have other units; otherwise as ``network.load_network``.
     """
     network = load_network(path)
-    network.set_training_width(training_width)
+    check_units(network.config, config, ("root_depth", "limb_depth_scale"), path)
+    network.set_training_width(config.training_width)
     weights = network.state_dict()
     return {"step": 0, "best": -math.inf, "model": weights, "ema": weights, "optimiser": None}
+
+
+def check_units(theirs: NetworkConfig, ours: NetworkConfig, names: Sequence[str], source: Path | str) -> None:
+    """Raises: WeightsError when weights of one configuration would mean something else in the other."""
+    for name in names:
+        if getattr(theirs, name) != getattr(ours, name):
+            raise WeightsError(
+                f"{name} of {source} must be {getattr(ours, name)}, as in the configuration, got {getattr(theirs, name)}"
+            )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,8 @@ class RefinerTraining:
         pictures: rendered for the network's own predictions; 0 or no network: corrupted poses only.
         network_share: of those predictions in a batch.
         decode: of the network's maps.
-        corruption: of the others.
+        corruption: of the others; its ``input_size`` is the network's where there is one.
+        pose_variety: of the scenes and bodies, see ``SceneConfig``.
         hidden: widths of the layers.
         ema: decay of the averaged weights.
         seed: of everything random.
@@ -53,6 +54,7 @@ class RefinerTraining:
     network_share: float = 0.3
     decode: DecodeConfig = DecodeConfig()  # noqa: RUF009 - frozen
     corruption: Corruption = field(default_factory=Corruption)
+    pose_variety: float = 0.4
     hidden: tuple[int, ...] = (160, 256, 256, 128)
     ema: float = 0.995
     seed: int = 0
@@ -73,10 +75,11 @@ def train_refiner(
         network: whose predictions on rendered scenes it learns to correct, in eval mode; None: only corrupted poses.
         observe: gets step and mean error in metres now and then.
     """
+    config = _of_network(config, network)
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     generator = torch.Generator().manual_seed(config.seed)
-    scenes = SceneConfig(*config.corruption.input_size, split="train" if split == "train" else "val")
+    scenes = SceneConfig(*config.corruption.input_size, split="train" if split == "train" else "val", pose_variety=config.pose_variety)
     bodies = torch.from_numpy(random_skeletons(pack, scenes, config.bodies, rng))
     predicted = None
     if network is not None and config.pictures:
@@ -123,6 +126,12 @@ def train_refiner(
     result = averaged.module
     assert isinstance(result, RefineNet)
     return result.eval()
+
+
+def _of_network(config: RefinerTraining, network: Hourglass | None) -> RefinerTraining:
+    if network is None:
+        return config
+    return replace(config, corruption=replace(config.corruption, input_size=network.config.input_size))
 
 
 def refined_errors(refiner: RefineNet, people: Found, input_length: int) -> Tensor:
@@ -209,6 +218,7 @@ def validate_refiner(
     refiner: RefineNet, pack: Assets, network: Hourglass | None, config: RefinerTraining, pictures: int
 ) -> dict[str, float]:
     """``evaluate_refiner`` on held-out poses and people: "corrupted ..." and, with a network, "predicted ..."."""
+    config = _of_network(config, network)
     scenes = SceneConfig(*config.corruption.input_size, split="val")
     rng, generator = np.random.default_rng(config.seed + 1), torch.Generator().manual_seed(config.seed + 1)
     width = config.corruption.input_size[0]
