@@ -317,7 +317,6 @@ def network_state(path: Path | str, config: NetworkConfig) -> dict[str, Any]:
 def check_units(theirs: NetworkConfig, ours: NetworkConfig, names: Sequence[str], source: Path | str) -> None:
     """Raises: WeightsError when weights of one configuration would mean something else in the other."""
     for name in names:
-        if getattr(theirs, name) != getattr(ours, name):
-            raise WeightsError(
-                f"{name} of {source} must be {getattr(ours, name)}, as in the configuration, got {getattr(theirs, name)}"
-            )
+        asked, got = getattr(ours, name), getattr(theirs, name)
+        if asked != got:
+            raise WeightsError(f"{name} of {source} must be {asked}, as in the configuration, got {got}")

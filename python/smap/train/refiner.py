@@ -79,7 +79,11 @@ def train_refiner(
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     generator = torch.Generator().manual_seed(config.seed)
-    scenes = SceneConfig(*config.corruption.input_size, split="train" if split == "train" else "val", pose_variety=config.pose_variety)
+    scenes = SceneConfig(
+        *config.corruption.input_size,
+        split="train" if split == "train" else "val",
+        pose_variety=config.pose_variety,
+    )
     bodies = torch.from_numpy(random_skeletons(pack, scenes, config.bodies, rng))
     predicted = None
     if network is not None and config.pictures:
