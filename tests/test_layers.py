@@ -24,7 +24,7 @@ LAYERS = [
     {"ops", "network"},
     {"maps", "people", "sample"},
     {"skeleton", "camera", "letterbox", "image"},
-    {"errors", "_core"},
+    {"constants", "errors", "_core"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 USES_CV2 = {"letterbox", "image", "data", "canvas", "draw", "video", "synthetic"}

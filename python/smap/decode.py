@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .constants import constant_tensors
 from .maps import Maps
 from .ops.associate import associate
-from .ops.constants import constant_tensors
 from .ops.find_peaks import find_peaks
 from .skeleton import Skeleton
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from .camera import Camera
+from .constants import constant_tensors
 from .letterbox import Letterbox
 from .maps import Maps
 from .ops import back_project, place_joints, read_limb_depths
-from .ops.constants import constant_tensors
 from .people import People
 from .skeleton import Skeleton
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import torch
 from torch import Tensor
+
+from ..constants import constant_tensors
 
 # ImageNet statistics of RGB values in [0, 1]; the authors' release uses the same ones per colour.
 IMAGE_MEAN = (0.485, 0.456, 0.406)
@@ -25,15 +25,15 @@ def normalise(images: Tensor) -> Tensor:
         raise TypeError(f"images must be uint8, got {images.dtype}")
     if images.dim() != 4 or images.shape[3] != 3:
         raise ValueError(f"images must be (B, H, W, 3), got {tuple(images.shape)}")
-    compiling = torch.compiler.is_compiling()  # the tensors of a trace are not real and must not outlive it
-    scale, shift = (_build_factors if compiling else _factors)(images.device)
-    return torch.addcmul(shift, images.float(), scale).permute(0, 3, 1, 2)
+    scale, shift = _row(images.shape[2], images.device)
+    rows = images.flatten(2).float()  # whole rows: factors of three numbers keep a CPU from using its vectors
+    batch: Tensor = rows.mul_(scale).add_(shift).unflatten(2, (-1, 3)).permute(0, 3, 1, 2)
+    return batch
 
 
-def _build_factors(device: torch.device) -> tuple[Tensor, Tensor]:
+@constant_tensors  # a copy to the GPU in every call would make the host wait for it
+def _row(width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Factor and summand of every number of a row of pixels."""
     scale = torch.tensor([1 / (255 * s) for s in IMAGE_STD], device=device)
-    return scale, torch.tensor([-m / s for m, s in zip(IMAGE_MEAN, IMAGE_STD, strict=True)], device=device)
-
-
-# Kept for good, one pair per device: a copy to the GPU in every call would make the host wait for it.
-_factors = cache(_build_factors)
+    shift = torch.tensor([-m / s for m, s in zip(IMAGE_MEAN, IMAGE_STD, strict=True)], device=device)
+    return scale.repeat(width), shift.repeat(width)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import cache
 from itertools import pairwise
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from ..constants import constant_tensors
 from ..skeleton import SMAP15, Skeleton
 
 FEATURES_PER_JOINT = 5  # x, y of the image; X, Y, Z of the camera frame
@@ -87,8 +87,7 @@ class RefineNet(nn.Module):
 
     def anchors(self, found: Tensor) -> tuple[Tensor, Tensor]:
         """``(P, J)`` bool -> anchor joint of each person ``(P,)`` int64, and whether it was found ``(P,)`` bool."""
-        compiling = torch.compiler.is_compiling()  # the tensors of a trace are not real and must not outlive it
-        order = (_build_indices if compiling else _indices)(self._anchor_order, found.device)
+        order = _indices(self._anchor_order, found.device)
         usable = found[:, order]
         return order[usable.int().argmax(1)], usable.any(1)  # argmax of 0 and 1: the first found
 
@@ -137,9 +136,6 @@ class RefineNet(nn.Module):
         return torch.where(usable[:, None, None], refined, joints_3d.float())
 
 
-def _build_indices(values: tuple[int, ...], device: torch.device) -> Tensor:
+@constant_tensors  # a copy to the GPU in every call would make the host wait for it
+def _indices(values: tuple[int, ...], device: torch.device) -> Tensor:
     return torch.tensor(values, device=device)
-
-
-# Kept for good, one per skeleton and device: a copy to the GPU in every call would make the host wait for it.
-_indices = cache(_build_indices)
