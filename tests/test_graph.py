@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from smap import Camera, DecodeConfig, Estimator, Letterbox
+from smap.constants import kept_constants
 from smap.graph import MAX_GRAPHS, Pipeline, Runner, pack, unpack
 from smap.lift import Lifted, Views
-from smap.network import Hourglass, NetworkConfig, RefineNet, RefinerConfig, save_network, save_refiner
+from smap.network import Hourglass, MirroredNetwork, NetworkConfig, RefineNet, RefinerConfig, save_network, save_refiner
 
 TINY = NetworkConfig(blocks=(1, 1, 1, 1), encoder_channels=(8, 8, 16, 16), decoder_channels=8, stem_channels=8)
 SIZE = (96, 64)
@@ -82,6 +83,28 @@ def test_results_stay_when_the_memory_is_used_again(files: tuple[Path, Path], de
     run(*second)
     for a, b in zip(found[0], kept, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True)
+
+
+def test_mirrored_pictures_too(files: tuple[Path, Path], device: torch.device) -> None:
+    estimator, _ = estimator_and_runner(files, device)
+    network = MirroredNetwork(estimator._network)
+    steps = Pipeline(network.eager, estimator._refiner, estimator.decode, estimator.skeleton)
+    canvases, views = pictures(2, 3)
+    lifted, count = steps(canvases.to(device), Views(*(t.to(device) for t in views)))
+    assert sum(count.tolist()) > 5
+    assert_equal(Runner(steps, device)(canvases, views), (lifted, count.tolist()))
+
+
+def test_constants_that_a_graph_reads_are_kept(files: tuple[Path, Path]) -> None:
+    _, run = estimator_and_runner(files, torch.device("cpu"))
+    canvases, views = pictures(1)
+    with kept_constants() as kept:
+        run.pipeline(canvases, views)
+    tensors = [t for made in kept for t in (made if isinstance(made, tuple) else (made,))]
+    assert len(tensors) > 5 and all(isinstance(t, torch.Tensor) for t in tensors)
+    count = len(kept)
+    run.pipeline(canvases, views)
+    assert len(kept) == count
 
 
 def test_keeps_few_shapes(files: tuple[Path, Path], device: torch.device) -> None:

@@ -206,12 +206,21 @@ struct Rasterize {
     draw(instance, id - instance[kFirstId]);
   }
 
-  SMAP_HOST_DEVICE void draw(const int32_t* instance, int64_t local) const {
+  /// One triangle of a mesh.
+  SMAP_HOST_DEVICE void draw(const int32_t* instance, int64_t local) const { draw<1, 1>(instance, local, 0, 0, 0); }
+
+  /// Every `kColumns`-th sample of every `kRows`-th row of one triangle's box, from (column, row) of it on. False, and
+  /// nothing is drawn, when the box holds more samples than `most`, if that is not 0.
+  template <int kColumns, int kRows>
+  SMAP_HOST_DEVICE bool draw(const int32_t* instance, int64_t local, int64_t column, int64_t row_of_box,
+                             int64_t most) const {
     ScreenTriangle t;
-    if (!t.load(meshes, instance, local)) return;
-    const int64_t left = first_sample(min3(t.x), 0), right = last_sample(max3(t.x), width);
-    const int64_t top = first_sample(min3(t.y), 0), bottom = last_sample(max3(t.y), height);
-    if (left > right || top > bottom) return;
+    if (!t.load(meshes, instance, local)) return true;
+    const int64_t first_x = first_sample(min3(t.x), 0), right = last_sample(max3(t.x), width);
+    const int64_t first_y = first_sample(min3(t.y), 0), bottom = last_sample(max3(t.y), height);
+    if (first_x > right || first_y > bottom) return true;
+    if (most > 0 && (right - first_x + 1) * (bottom - first_y + 1) > most) return false;
+    const int64_t left = first_x + column, top = first_y + row_of_box;
     const int32_t id = instance[kFirstId] + static_cast<int32_t>(local);
     const bool alpha_test = instance[kFlags] & kAlphaTest;
     const int level = alpha_test ? t.mip_level(meshes, instance, instance[kTexture]) : 0;
@@ -222,13 +231,13 @@ struct Rasterize {
       const int a = (k + 1) % 3, b = (k + 2) % 3;
       bias[k] = t.bias(k);
       row[k] = t.edge(k, left, top) + bias[k];
-      step_x[k] = (t.y[a] - t.y[b]) * kSubpixel;
-      step_y[k] = (t.x[b] - t.x[a]) * kSubpixel;
+      step_x[k] = (t.y[a] - t.y[b]) * kSubpixel * kColumns;
+      step_y[k] = (t.x[b] - t.x[a]) * kSubpixel * kRows;
     }
     int64_t* line = visibility + (instance[kPicture] * height + top) * width;
-    for (int64_t py = top; py <= bottom; ++py, line += width) {
+    for (int64_t py = top; py <= bottom; py += kRows, line += kRows * width) {
       int64_t e0 = row[0], e1 = row[1], e2 = row[2];
-      for (int64_t px = left; px <= right; ++px) {
+      for (int64_t px = left; px <= right; px += kColumns) {
         if ((e0 | e1 | e2) >= 0) {
           const float w0 = static_cast<float>(e0 - bias[0]) * scale * t.inverse_depth[0];
           const float w1 = static_cast<float>(e1 - bias[1]) * scale * t.inverse_depth[1];
@@ -244,6 +253,7 @@ struct Rasterize {
       }
       for (int k = 0; k < 3; ++k) row[k] += step_y[k];
     }
+    return true;
   }
 
  private:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache, wraps
 from typing import ParamSpec, TypeVar
 
@@ -10,6 +12,7 @@ import torch
 
 P = ParamSpec("P")
 T = TypeVar("T")
+_asked = threading.local()  # constants: those of ``kept_constants``
 
 
 def constant_tensors(build: Callable[P, T]) -> Callable[P, T]:
@@ -27,6 +30,21 @@ def constant_tensors(build: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(build)
     def constants(*args: P.args, **kwargs: P.kwargs) -> T:
-        return build(*args, **kwargs) if torch.compiler.is_compiling() else cached(*args, **kwargs)
+        if torch.compiler.is_compiling():
+            return build(*args, **kwargs)
+        made = cached(*args, **kwargs)
+        if (kept := getattr(_asked, "constants", None)) is not None:
+            kept.append(made)
+        return made
 
     return constants
+
+
+@contextmanager
+def kept_constants() -> Iterator[list[object]]:
+    """Collects the constants that this thread asks for: a CUDA graph reads their memory as long as it lives."""
+    before, _asked.constants = getattr(_asked, "constants", None), []
+    try:
+        yield _asked.constants
+    finally:
+        _asked.constants = before

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .decode import DecodeConfig, decode, limb_tables
-from .lift import Lifted, Views, lift_detections, refine, tree_of
+from .constants import kept_constants
+from .decode import DecodeConfig, decode
+from .lift import Lifted, Views, lift_detections, refine
 from .maps import Maps
 from .network import STRIDE, RefineNet, normalise
 from .skeleton import Skeleton
@@ -79,7 +80,6 @@ class _Run:
     host: tuple[Tensor, ...]  # canvases, views, result
     device: tuple[Tensor, ...]
     compute: Callable[[], None]
-    tables: object  # held because a graph reads their memory
 
 
 class Runner:
@@ -93,8 +93,10 @@ class Runner:
         self.pipeline, self.device = pipeline, device
         self._runs: OrderedDict[tuple[int, ...], _Run] = OrderedDict()
         self._lock = threading.Lock()
-        # Graphs of one runner never run at the same time, so they may use the same memory.
-        self._pool = torch.cuda.graph_pool_handle() if device.type == "cuda" else None
+        if device.type == "cuda":
+            # Graphs of one runner never run at the same time, so they may use the same memory, which torch hands on
+            # within one stream.
+            self._pool, self._side = torch.cuda.graph_pool_handle(), torch.cuda.Stream(device)
 
     @torch.inference_mode()
     def __call__(self, canvases: Tensor, views: Views) -> tuple[Lifted, list[int]]:
@@ -120,8 +122,7 @@ class Runner:
             return unpack(run.host[-1].clone(), self.pipeline.skeleton.num_joints)
 
     def _prepare(self, canvases: Tensor, views: Tensor) -> _Run:
-        skeleton, authors_rules = self.pipeline.skeleton, self.pipeline.decode.authors_rules
-        width = self.pipeline.decode.max_people * skeleton.num_joints * 6 + 1
+        width = self.pipeline.decode.max_people * self.pipeline.skeleton.num_joints * 6 + 1
         inputs = canvases, views, torch.empty(len(canvases), width)
         device = tuple(t.to(self.device, copy=True) for t in inputs)
         on_device, frames_and_cameras, result = device
@@ -132,17 +133,20 @@ class Runner:
 
         on_gpu = self.device.type == "cuda"
         host = tuple(torch.empty_like(t, pin_memory=on_gpu) for t in inputs)
-        tables = limb_tables(skeleton, self.device, authors_rules), tree_of(skeleton, self.device)
-        return _Run(host, device, self._capture(compute) if on_gpu else compute, tables)
+        return _Run(host, device, self._capture(compute) if on_gpu else compute)
 
     def _capture(self, compute: Callable[[], None]) -> Callable[[], None]:
-        side = torch.cuda.Stream()
+        side = self._side
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):  # outside the capture: cuDNN chooses its algorithms, constants go to the device
             for _ in range(2):
                 compute()
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, self._pool, side, "thread_local"):  # other threads may go on using the GPU
-            compute()
-        return graph.replay
+        with kept_constants() as constants, torch.cuda.graph(graph, self._pool, side, "thread_local"):
+            compute()  # "thread_local": other threads may go on using the GPU
+
+        def replay(held: object = constants) -> None:
+            graph.replay()
+
+        return replay

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
+from .constants import constant_tensors
 from .skeleton import SMAP15, Skeleton
 
 MAP_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
@@ -73,7 +74,7 @@ class Maps:
 
     def mirrored(self) -> Maps:
         """What the maps of the mirrored pictures would be: left is right, and x points the other way."""
-        joints, limbs = list(self.skeleton.flipped_joints), list(self.skeleton.flipped_limbs)
+        joints, limbs = _flipped(self.skeleton, self.heatmaps.device)
         pafs = self.pafs[:, limbs].flip(-1)
         pafs[:, :, 0].neg_()  # of a copy
         return Maps(
@@ -87,6 +88,11 @@ class Maps:
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name} {tuple(getattr(self, name).shape)}" for name in MAP_NAMES)
         return f"Maps({shapes}, {self.heatmaps.dtype}, {self.heatmaps.device})"
+
+
+@constant_tensors  # lists would be copied to the GPU in every call
+def _flipped(skeleton: Skeleton, device: torch.device) -> tuple[Tensor, Tensor]:
+    return torch.tensor(skeleton.flipped_joints, device=device), torch.tensor(skeleton.flipped_limbs, device=device)
 
 
 MAP_NAMES = tuple(f.name for f in fields(Maps) if f.name != "skeleton")

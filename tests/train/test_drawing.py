@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from smap.train import TrainConfig, Trainer
 from smap.train.batch import Batch, join, learnable
 from smap.train.pictures import BatchMaker, Drawer, Planned
 
-from .tiny import tiny_config
+from .tiny import NETWORK, tiny_config
 
 CPU = torch.device("cpu")
 
@@ -91,3 +92,24 @@ def test_batches_of_different_crowds_join() -> None:
     assert len(whole) == 2
     assert whole.joints.shape == (2, 3, SMAP15.num_joints, 2)
     assert whole.visibility[1].any(-1).tolist() == [True, False, False]
+
+
+def test_upright_steps_turn_the_picture_and_keep_the_camera() -> None:
+    def batches(upright: float) -> list[Batch]:
+        sizes = [{"until": 0.5, "size": [64, 32], "batch": 3}, {"until": 1.0, "size": [96, 64], "batch": 2}]
+        phases = [phase | {"upright": upright} for phase in sizes]
+        network = NETWORK | {"input_size": [96, 64], "training_width": 96}
+        make = BatchMaker(drawing("workers", 40, phases=phases, network=network))()
+        return [make(step) for step in range(40)]
+
+    some, level = batches(0.3), batches(0.0)
+    turned = [b.images.shape != a.images.shape for b, a in zip(some, level, strict=True)]
+    assert 4 < sum(turned) < 20
+    for a, b, is_turned in zip(some, level, turned, strict=True):
+        if is_turned:
+            assert a.images.shape == (len(b), b.images.shape[2], b.images.shape[1], 3)
+        else:
+            same(a, b)
+    # Eq. 1: w stays the training width; the field of view is along the longer side, so w / f is of the same range.
+    scales = torch.cat([b.depth_scale for b in some[20:]])
+    assert (scales > 2 * math.tan(math.radians(34) / 2)).all() and (scales < 2 * math.tan(math.radians(96) / 2)).all()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..constants import constant_tensors
 from ..skeleton import Skeleton
 from .config import NetworkConfig
 from .hourglass import ROOT_LOG_OFFSET, ROOT_LOG_SCALE, RawMaps
@@ -166,6 +167,8 @@ def network_loss(
                 got = tuple(truth.heatmaps.shape)
                 raise ValueError(f"targets must have shape {tuple(maps.heatmaps.shape)}, got {got}")
             finest = k + 1 == len(stage)
+            # The heads give slices of channels_last tensors, truth is planar: mixed, every operation is slow.
+            maps = RawMaps(*(values.float().contiguous() for values in maps))
             parts = _scale_loss(maps, truth, annotated, limbs, network, config, finest)
             parts = parts if finest else parts * config.coarse_weight
             sums.append(parts)
@@ -185,18 +188,18 @@ def _scale_loss(
     """The four weighted parts, ``(4,)``."""
     heat, paf = truth.heatmaps.float(), truth.pafs.float()
     valid = truth.valid[:, None].float()
-    error = (maps.heatmaps.float() - heat).square() * (valid * (1 + config.heat_emphasis * heat))
+    error = (maps.heatmaps - heat).square() * (valid * (1 + config.heat_emphasis * heat))
     heatmaps = _hardest(error.mean((-2, -1)) * joints, config.hard_joints if finest else 0)
 
     on_limb = (paf != 0).any(2)
     weight = valid * (config.paf_base + config.paf_emphasis * on_limb)
-    error = (maps.pafs.float() - paf).square() * weight[:, :, None]
+    error = (maps.pafs - paf).square() * weight[:, :, None]
     channels = error.mean((-2, -1)) * limbs[:, :, None]
     pafs = _hardest(channels.flatten(1), config.hard_pafs if finest else 0)
 
     depth = truth.limb_depths.float()
     known = valid * limbs[:, :, None, None] * depth.isfinite()
-    error = (maps.limb_depths.float() - network.limb_depth_scale * depth.nan_to_num()).square() * known
+    error = (maps.limb_depths - network.limb_depth_scale * depth.nan_to_num()).square() * known
     if config.limb_mean == "map":
         limb_depths = _hardest(error.mean((-2, -1)), config.hard_limbs if finest else 0)
     else:
@@ -213,7 +216,7 @@ def _scale_loss(
     if network.root_depth == "log":
         target = ROOT_LOG_SCALE * torch.log(torch.where(target > 0, target, 1)) + ROOT_LOG_OFFSET
     norm = F.smooth_l1_loss if config.root_norm == "smooth_l1" else F.l1_loss
-    error = norm(maps.root_depth.float(), target, reduction="none") * weight
+    error = norm(maps.root_depth, target, reduction="none") * weight
     root = error.sum() / weight.sum().clamp_min(1)
     return torch.stack(
         [
@@ -232,6 +235,7 @@ def _hardest(errors: Tensor, count: int) -> Tensor:
     return errors.mean()
 
 
+@constant_tensors
 def _limb_ends(skeleton: Skeleton, device: torch.device) -> tuple[Tensor, Tensor]:
     ends = torch.tensor(skeleton.limbs, dtype=torch.int64, device=device).reshape(-1, 2)
     return ends[:, 0], ends[:, 1]

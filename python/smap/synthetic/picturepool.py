@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -55,10 +57,10 @@ class PicturePool:
     def _fill(self, keys: list[tuple[bool, int] | None]) -> bool:
         """False when there is no room for all."""
         before = len(self._table)
-        for key in keys:
-            if key is None or key in self._row_of:
-                continue
-            picture: U8 = self._pack.panorama(key[1]).image if key[0] else self._pack.still(key[1])
+        missing = [key for key in dict.fromkeys(keys) if key is not None and key not in self._row_of]
+        with ThreadPoolExecutor() as threads:  # decoding leaves the interpreter free
+            pictures = list(threads.map(self._decoded, missing)) if missing else []
+        for key, picture in zip(missing, pictures, strict=True):
             end = self._used + picture.size
             if end > len(self.texels):
                 return False
@@ -69,3 +71,7 @@ class PicturePool:
         if len(self._table) > before or len(self.table) != len(self._table):
             self.table = torch.tensor(self._table, dtype=torch.int64).reshape(-1, 3).to(self.texels.device)
         return True
+
+    def _decoded(self, key: tuple[bool, int]) -> U8:
+        panorama, index = key
+        return self._pack.panorama(index).image if panorama else self._pack.still(index)

@@ -189,7 +189,9 @@ class Renderer:
         shown = whose(buffer[:, ::step, ::step])
         if inside is not None:
             shown = torch.where(inside, shown, people)
-        pixels = torch.zeros(people + 1, dtype=torch.int64, device=self.device)
+        # Nobody's pixels, most of them, are counted by column: a GPU's threads would queue for a single place.
+        shown = torch.where(shown == people, people + torch.arange(shown.shape[2], device=self.device), shown)
+        pixels = torch.zeros(people + shown.shape[2], dtype=torch.int64, device=self.device)
         pixels.scatter_add_(0, shown.view(-1), torch.ones_like(shown).view(-1))
         # Children's bodies are thinner: scale by the trunk.
         trunk = np.linalg.norm(plan.joints[:, 0] - plan.joints[:, 2], axis=-1) / 0.5

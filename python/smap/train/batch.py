@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..constants import constant_tensors
 from ..network import STRIDE, RawMaps
 from ..network.losses import LossConfig, ScaleTargets
 from ..ops import make_targets
@@ -147,7 +148,6 @@ def build_targets(
     Scales of one size (the release resizes all to the finest) are made in one call of the op.
     """
     device = batch.joints.device
-    limbs = torch.tensor(skeleton.limbs, dtype=torch.int64, device=device).reshape(-1, 2)
     wanted: dict[tuple[int, int], set[int]] = {}
     plan = []
     for s, stage in enumerate(raw):
@@ -167,8 +167,7 @@ def build_targets(
             batch.depths,
             batch.visibility,
             batch.depth_scale,
-            limbs,
-            torch.tensor([config.scales[i] for i in order], device=device),
+            *_limbs_and_scales(skeleton, tuple(config.scales[i] for i in order), device),
             size,
         )
         valid = _valid(batch.ignore, size, stride)
@@ -182,6 +181,14 @@ def build_targets(
                 valid,
             )
     return [[made[key] for key in row] for row in plan]
+
+
+@constant_tensors
+def _limbs_and_scales(
+    skeleton: Skeleton, scales: tuple[tuple[float, float], ...], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    limbs = torch.tensor(skeleton.limbs, dtype=torch.int64, device=device).reshape(-1, 2)
+    return limbs, torch.tensor(scales, device=device)
 
 
 def _valid(boxes: Tensor, size: tuple[int, int], stride: float) -> Tensor:

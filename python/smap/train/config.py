@@ -26,11 +26,14 @@ class Phase:
         size: ``(width, height)`` of the pictures, network-input pixels; smaller than the network's input: windows of
             the full picture, whose Eq. 1 keeps the full picture's w and f.
         batch: pictures per step and process.
+        upright: share of the steps whose pictures are upright: ``size`` and the network's input turned. ``Estimator``
+            turns its input for such photographs.
     """
 
     until: float
     size: tuple[int, int]
     batch: int
+    upright: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", tuple(int(v) for v in self.size))
@@ -40,6 +43,8 @@ class Phase:
             raise ValueError(f"size must be two multiples of 32, got {self.size}")
         if self.batch < 1:
             raise ValueError(f"batch must be at least 1, got {self.batch}")
+        if not 0 <= self.upright <= 1:
+            raise ValueError(f"upright must be in [0, 1], got {self.upright}")
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from .pictures import BatchMaker, Drawer, Planned
 from .probe import Probe
 from .processes import Processes
 from .validate import Validator, sheet
-from .workers import BatchStream
+from .workers import BatchStream, draw_ahead
 
 LAST, BEST_WEIGHTS = "last.pt", "best.safetensors"
 
@@ -78,13 +78,15 @@ class Trainer:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         if device is None:
-            local = int(os.environ.get("LOCAL_RANK", "0"))
-            device = f"cuda:{local}" if torch.cuda.is_available() else "cpu"
+            device = "cuda" if torch.cuda.is_available() else "cpu"
         self.device = torch.device(device)
+        if self.device.type == "cuda" and self.device.index is None:
+            self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         if self.device.type == "cpu":
             torch.set_num_threads(config.threads)
         else:
             torch.cuda.set_device(self.device)
+            torch.backends.cudnn.benchmark = True  # few sizes, each many times
         self.processes = Processes.join(self.device)
         self.main = self.processes.rank == 0
         self.progress = progress and self.main
@@ -100,6 +102,7 @@ class Trainer:
         self.step = 0
         self.best = -math.inf
         self._ease = 1.0  # on the learning rate, see ``run``
+        self._unchecked: tuple[int, Batch, Tensor, torch.cuda.Event | None] | None = None
         self._stopping = False
         last = self.folder / LAST
         if last.exists():
@@ -181,18 +184,19 @@ class Trainer:
         self._ease, self._stopping = 1.0, False
         saved = window = time.monotonic()
         curve = Curve(self.folder, self.step) if self.main else None
-        validator = Validator(config, self.device) if self.main and config.validation.source is not None else None
+        validator: Validator | None = None
         rank, count = self.processes.rank, self.processes.count
         drawing = config.drawing if config.drawing != "auto" else "device" if self.device.type == "cuda" else "workers"
-        draw = Drawer(config, self.device)
         stream = BatchStream(self._batches(replace(config, drawing=drawing), rank, count), self.step, config.workers)
+        drawn = draw_ahead(stream, Drawer(config, self.device))
         sums, pictures = torch.zeros(len(LossParts._fields), device=self.device), 0
         with tqdm(
             total=config.schedule.steps, initial=self.step, disable=not self.progress, unit="step", dynamic_ncols=True
         ) as bar:
             try:
-                for step, planned in stream:
-                    batch = draw(planned)
+                if self.main and config.validation.source is not None:  # made while the workers open their sources
+                    validator = Validator(config, self.device)
+                for step, batch in drawn:
                     sums += torch.stack(self._update(step, batch))
                     pictures += len(batch) * count
                     self.step = step + 1
@@ -201,6 +205,7 @@ class Trainer:
                     # checkpoint writes the lines of one that was never interrupted.
                     if self.step % config.log_every and self.step != end:
                         continue
+                    self._check_last()
                     steps = (self.step - 1) % config.log_every + 1
                     line = self._line(sums / steps, pictures / (time.monotonic() - window))
                     bar.set_postfix({k: f"{line[k]:.3g}" for k in ("loss", "left_right", "root_error", "pictures_s")})
@@ -222,6 +227,7 @@ class Trainer:
                     sums, pictures, window = torch.zeros_like(sums), 0, time.monotonic()
                 self.save()
             finally:
+                drawn.close()
                 stream.close()
                 if curve is not None:
                     curve.close()
@@ -248,28 +254,45 @@ class Trainer:
         parts = network_loss(raw, targets, batch.annotated, config.network, config.loss)
         parts.total.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), config.clip if config.clip > 0 else math.inf)
-        # Reduced gradients carry another process's NaN here as well, so that all stop together.
-        if not math.isfinite(float(parts.total.detach())) or not math.isfinite(float(norm)):
-            path = self.folder / f"bad_batch_step{step}_rank{self.processes.rank}.pt"
-            write_checkpoint(path, {"step": step, "batch": vars(batch), "loss": float(parts.total.detach())})
-            raise FloatingPointError(
-                f"loss must be finite, got {float(parts.total.detach())} with gradient norm {float(norm)} "
-                f"at step {step}: the batch is in {path}, the last checkpoint is untouched"
-            )
+        self._check_last()
+        figures = torch.stack([parts.total.detach(), norm.detach()]).to("cpu", non_blocking=True)
+        arrived = torch.cuda.current_stream().record_event() if self.device.type == "cuda" else None
+        self._unchecked = step, batch, figures, arrived
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self._average(step)
         self.probe.add(raw[-1][-1], targets[-1][-1], batch)
         return LossParts(*(p.detach() for p in parts))
 
+    def _check_last(self) -> None:
+        """Stop unless loss and gradient of the last step were finite. One step later a GPU has them at hand: asked at
+        once, it would idle until the next step's kernels come. Nothing is saved before.
+        """
+        if self._unchecked is None:
+            return
+        (step, batch, figures, arrived), self._unchecked = self._unchecked, None
+        if arrived is not None:
+            arrived.synchronize()
+        loss, norm = figures.tolist()
+        # Reduced gradients carry another process's NaN in the norm as well, so that all stop together.
+        if math.isfinite(loss) and math.isfinite(norm):
+            return
+        path = self.folder / f"bad_batch_step{step}_rank{self.processes.rank}.pt"
+        write_checkpoint(path, {"step": step, "batch": vars(batch), "loss": loss})
+        raise FloatingPointError(
+            f"loss must be finite, got {loss} with gradient norm {norm} at step {step}: the batch is in {path}, the "
+            f"last checkpoint is untouched"
+        )
+
     @torch.no_grad()
     def _average(self, step: int) -> None:
         """Averaged weights; early in the run the average is short."""
         decay = min(self.config.ema, (1 + step) / (10 + step))
-        for mean, value in zip(self.ema.state_dict().values(), self.network.state_dict().values(), strict=True):
-            if mean.dtype.is_floating_point:
-                mean.lerp_(value, 1 - decay)
-            else:
+        pairs = list(zip(self.ema.state_dict().values(), self.network.state_dict().values(), strict=True))
+        means, values = zip(*(pair for pair in pairs if pair[0].dtype.is_floating_point), strict=True)
+        torch._foreach_lerp_(means, values, 1 - decay)
+        for mean, value in pairs:
+            if not mean.dtype.is_floating_point:
                 mean.copy_(value)
 
     def _rate(self, step: int) -> float:

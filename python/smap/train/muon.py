@@ -78,31 +78,52 @@ class Muon(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            update = self._orthogonal if group["orthogonal"] else self._adam
-            for p in group["params"]:
-                if p.grad is not None:
-                    p.mul_(1 - group["lr"] * group["weight_decay"])
-                    p.sub_(update(p, group), alpha=group["lr"])
+            moving = [p for p in group["params"] if p.grad is not None]
+            if moving:
+                torch._foreach_mul_(moving, 1 - group["lr"] * group["weight_decay"])
+                steps = (self._orthogonal if group["orthogonal"] else self._adam)(moving, group)
+                torch._foreach_add_(moving, steps, alpha=-group["lr"])
         return loss
 
-    def _orthogonal(self, p: Tensor, group: dict[str, Any]) -> Tensor:
-        state = self.state[p]
-        if not state:
-            state["mean"] = torch.zeros_like(p)
-        assert p.grad is not None
-        state["mean"].lerp_(p.grad, 1 - group["momentum"])
-        step = orthogonalise(p.grad.lerp(state["mean"], group["momentum"]).flatten(1), self._dtype)
-        return step.mul_(_RMS * math.sqrt(max(step.shape))).view(p.shape)
+    # All tensors of a group at once: one by one, thousands of small kernels keep a GPU waiting.
 
-    def _adam(self, p: Tensor, group: dict[str, Any]) -> Tensor:
-        state = self.state[p]
-        if not state:
-            state.update(steps=0, mean=torch.zeros_like(p), square=torch.zeros_like(p))
-        assert p.grad is not None
-        state["steps"] += 1
+    def _orthogonal(self, params: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
+        gradients, means = self._gradients(params), self._moments(params, "mean")
+        torch._foreach_lerp_(means, gradients, 1 - group["momentum"])
+        wanted = torch._foreach_lerp(gradients, means, group["momentum"])
+        alike: dict[torch.Size, list[int]] = {}
+        for index, matrix in enumerate(wanted):
+            alike.setdefault(matrix.flatten(1).shape, []).append(index)
+        steps = list(wanted)
+        for shape, indices in alike.items():
+            made = orthogonalise(torch.stack([wanted[i].flatten(1) for i in indices]), self._dtype)
+            for index, step in zip(indices, made.mul_(_RMS * math.sqrt(max(shape))), strict=True):
+                steps[index] = step.view(params[index].shape)
+        return steps
+
+    def _adam(self, params: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
+        gradients = self._gradients(params)
+        means, squares = self._moments(params, "mean"), self._moments(params, "square")
         first, second = group["betas"]
-        state["mean"].lerp_(p.grad, 1 - first)
-        state["square"].lerp_(p.grad.square(), 1 - second)
-        spread = (state["square"] / (1 - second ** state["steps"])).sqrt_().add_(1e-8)
-        step: Tensor = (state["mean"] / (1 - first ** state["steps"])).div_(spread)
-        return step
+        counts = []
+        for p in params:
+            self.state[p]["steps"] = self.state[p].get("steps", 0) + 1
+            counts.append(self.state[p]["steps"])
+        torch._foreach_lerp_(means, gradients, 1 - first)
+        torch._foreach_lerp_(squares, torch._foreach_mul(gradients, gradients), 1 - second)
+        spreads = torch._foreach_div(squares, [1 - second**count for count in counts])
+        torch._foreach_sqrt_(spreads)
+        torch._foreach_add_(spreads, 1e-8)
+        steps = torch._foreach_div(means, [1 - first**count for count in counts])
+        torch._foreach_div_(steps, spreads)
+        return list(steps)
+
+    def _moments(self, params: list[Tensor], name: str) -> list[Tensor]:
+        for p in params:
+            if name not in self.state[p]:
+                self.state[p][name] = torch.zeros_like(p)
+        return [self.state[p][name] for p in params]
+
+    @staticmethod
+    def _gradients(params: list[Tensor]) -> list[Tensor]:
+        return [p.grad for p in params if p.grad is not None]

@@ -25,7 +25,7 @@ from .batch import Batch, collate, join, learnable
 from .config import DataSource, TrainConfig, build
 
 _LOOKED_AT = 200  # samples that tell which joints a data set knows
-_TRAINING, _VALIDATION = 0, 1  # streams of random numbers
+_TRAINING, _VALIDATION, _TURNING = 0, 1, 2  # streams of random numbers
 
 
 class PictureSource(Protocol):
@@ -143,6 +143,11 @@ class Drawer:
     config: TrainConfig
     device: torch.device
 
+    def prepare(self) -> None:
+        """Bring the packs to the device before the first batch needs them."""
+        for path in dict.fromkeys(source.path for source in self.config.data if source.kind == "scenes"):
+            load_renderer(path, self.device)
+
     def __call__(self, batch: Batch | Planned) -> Batch:
         if isinstance(batch, Batch):
             return batch
@@ -193,13 +198,21 @@ class BatchMaker:
 
     def __call__(self) -> Callable[[int], Batch | Planned]:
         config = self.config
-        sources = [open_source(s, config.network.input_size) for s in config.data]
         weights = np.array([s.weight for s in config.data])
         weights = weights / weights.sum()
         drawer = Drawer(config, torch.device("cpu"))
 
+        @cache
+        def opened(full_size: tuple[int, int]) -> list[PictureSource]:
+            return [open_source(s, full_size) for s in config.data]
+
+        opened(config.network.input_size)  # what cannot be read is refused before the first batch
+
         def batch(step: int) -> Batch | Planned:
             phase = config.phase(step)
+            size, sources = phase.size, opened(config.network.input_size)
+            if phase.upright and np.random.default_rng([config.seed, _TURNING, step]).random() < phase.upright:
+                size, sources = size[::-1], opened(config.network.input_size[::-1])
             first = config.pictures_before(step, self.processes) + self.rank * phase.batch
             samples: list[Sample] = []
             plans: dict[Any, list[Plan]] = {}
@@ -207,10 +220,10 @@ class BatchMaker:
                 rng = np.random.default_rng([config.seed, _TRAINING, n])
                 source = sources[int(rng.choice(len(sources), p=weights))]
                 if isinstance(source, SceneSource):
-                    plan = source.plan(phase.size, rng)
+                    plan = source.plan(size, rng)
                     plans.setdefault((source.path, plan.full_size, plan.supersample), []).append(plan)
                 else:
-                    samples.append(source.picture(phase.size, rng))
+                    samples.append(source.picture(size, rng))
             rest = None
             if samples:
                 width, least = config.network.training_width, config.min_person_px

@@ -7,14 +7,15 @@ import os
 import queue
 import signal
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 
 from .batch import Batch
-from .pictures import Planned
+from .pictures import Drawer, Planned
 
 _AHEAD = 3  # batches that a process may be ahead
 _POLL_SECONDS = 5.0
@@ -75,6 +76,35 @@ class BatchStream:
         for q in self._queues:
             q.cancel_join_thread()
             q.close()
+
+
+def draw_ahead(stream: BatchStream, draw: Drawer) -> Generator[tuple[int, Batch], None, None]:
+    """The batches of a stream, drawn. On a GPU each is drawn while the one before it is trained on, by a thread and a
+    CUDA stream of their own. Close it before the stream.
+    """
+    if draw.device.type == "cpu":
+        for step, planned in stream:
+            yield step, draw(planned)
+        return
+    side, coming = torch.cuda.Stream(draw.device), iter(stream)
+
+    def drawn() -> tuple[int, Batch, torch.cuda.Event]:
+        step, planned = next(coming)
+        with torch.cuda.device(draw.device), torch.cuda.stream(side):
+            return step, draw(planned).to(draw.device), side.record_event()
+
+    with ThreadPoolExecutor(1, "smap-draw") as thread:
+        prepared = thread.submit(draw.prepare)
+        ahead = thread.submit(drawn)
+        prepared.result()
+        while True:
+            step, batch, done = ahead.result()
+            ahead = thread.submit(drawn)
+            current = torch.cuda.current_stream(draw.device)
+            current.wait_event(done)
+            for tensor in vars(batch).values():
+                tensor.record_stream(current)
+            yield step, batch
 
 
 @contextmanager
