@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--batches", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=3, help="of all batches; the first warms up")
+    parser.add_argument("--compile", action="store_true", help="also whole updates through torch.compile")
     parser.add_argument("--profile", action="store_true", help="the costliest kernels of drawing and of training")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
@@ -73,6 +74,13 @@ def main() -> None:
                 trainer.optimiser.zero_grad(set_to_none=True)
                 del raw, targets, terms, loss
                 timed("whole update", lambda b=batch, s=step: trainer._update(s, b))
+        if arguments.compile:
+            compiled = Trainer(replace(config, compile=True), Path(folder) / "compiled", device=device, progress=False)
+            batches = [draw(item).to(device) for item in planned]
+            print(f"compiling: {seconds(lambda: compiled._update(0, batches[0]), device):.1f} s", flush=True)
+            for step in range(3 * len(batches)):
+                b = batches[step % len(batches)]
+                timed("compiled update", lambda b=b, s=step: compiled._update(s, b))
         size = config.phase(0).batch
         for name, values in times.items():
             median = statistics.median(values)

@@ -28,3 +28,10 @@ target_include_directories(smap_torch SYSTEM INTERFACE ${SMAP_TORCH_DIR}/include
 target_compile_definitions(smap_torch INTERFACE TORCH_TARGET_VERSION=0x020b000000000000)
 target_link_directories(smap_torch INTERFACE ${SMAP_TORCH_DIR}/lib)
 target_link_libraries(smap_torch INTERFACE torch_cpu)
+
+# Errors cross into torch, which has the shared C++ runtime. Where the compiler lacks its link name (libstdc++.so) or is
+# told to, it would silently put a second, static one into our libraries: errors then crash, and their texts lose numbers.
+find_library(SMAP_CXX_RUNTIME NAMES libstdc++.so.6)
+if(SMAP_CXX_RUNTIME AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_link_libraries(smap_torch INTERFACE ${SMAP_CXX_RUNTIME})
+endif()

@@ -36,6 +36,7 @@ from .network import (
     prepare,
     read_notes,
 )
+from .ops import HAS_CUDA
 from .people import People
 from .skeleton import Skeleton
 
@@ -49,7 +50,7 @@ class Estimator:
         weights: "default", a ``.safetensors`` file of this library, or the authors' ``SMAP.pth``.
         refiner: likewise; "default" is the one that belongs to the default weights and is left out with other weights;
             None switches it off.
-        device: where the network runs; default: the GPU if torch has one, else the CPU.
+        device: where everything runs; default: the GPU if torch has one and the library was built for it, else the CPU.
         dtype: arithmetic of the network; default: the fastest that keeps the maps (see ``network.prepare``).
         decode: settings of the association; default: those that the weights' file recommends, else ``DecodeConfig()``.
         input_size: ``(width, height)`` of the network's input, multiples of 32; default: the weights' own, turned
@@ -73,7 +74,7 @@ class Estimator:
         input_size: tuple[int, int] | None = None,
         mirror: bool = False,
     ) -> None:
-        self.device = find_device(device)
+        self.device = find_device(device if device is not None or HAS_CUDA else "cpu")
         network, self._refiner = load_models(weights, refiner)
         self.config: NetworkConfig = network.config
         self.skeleton: Skeleton = network.config.skeleton

@@ -53,7 +53,7 @@ def test_one_wild_sample_does_not_move_the_mean(device: torch.device) -> None:
     xy = torch.tensor([[6.0, 3.0], [6.0, 13.0], [1.0, 1.0], [0.0, 0.0]]).reshape(1, 4, 1, 2)
     people = torch.tensor([[[0, 0, -1, 0]]])
     value = read_limb_depths(maps.to(device), xy.to(device), people.to(device), LIMBS.to(device), samples=11)
-    assert value[0, 0, 0] == pytest.approx(0.25)
+    assert value[0, 0, 0].item() == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from ..maps import MAP_DTYPES, Maps
-from ..ops._library import HAS_CUDA
 from ..skeleton import Skeleton
 from .config import NetworkConfig
 from .hourglass import ConvNorm, Hourglass, check_batch
@@ -57,7 +56,7 @@ def find_device(device: torch.device | str | None = None) -> torch.device:
         ValueError: there is no such device here.
     """
     if device is None:
-        device = "cuda" if HAS_CUDA and torch.cuda.is_available() else "cpu"
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         found = torch.device(device)
         torch.empty(0, device=found)

@@ -1,6 +1,6 @@
 """The compiled ops, one module each: wrapper, fake, gradient and a slow ``reference()`` that says what is meant."""
 
-from ._library import LIBRARIES
+from ._library import HAS_CUDA, LIBRARIES
 from .associate import associate
 from .back_project import back_project
 from .backdrop import backdrop
@@ -14,6 +14,7 @@ from .shade import shade
 from .skin import skin
 
 __all__ = [
+    "HAS_CUDA",
     "LIBRARIES",
     "Targets",
     "associate",
