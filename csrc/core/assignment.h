@@ -14,15 +14,16 @@ struct Assignment {
   };
 
   int32_t rows = 0, columns = 0;
-  const Edge* edges = nullptr;     // by row
-  const int32_t* first = nullptr;  // (rows + 1) where a row's edges start
-  int32_t* column_of = nullptr;    // (rows) result, -1 for none
-  int32_t* row_of = nullptr;       // (columns) its inverse
-  int32_t* gain = nullptr;         // (rows) what the row earns after paying the price
-  int32_t* price = nullptr;        // (columns)
-  int32_t* distance = nullptr;     // (columns) of the search for one row
-  int32_t* from = nullptr;         // (columns) row from which the search reached it
-  int32_t* reached = nullptr;      // (columns) list; settled ones first
+  const Edge* edges = nullptr;     // (rows, stride)
+  const int32_t* count = nullptr;  // (rows) of a row's edges
+  int32_t stride = 0;
+  int32_t* column_of = nullptr;  // (rows) result, -1 for none
+  int32_t* row_of = nullptr;     // (columns) its inverse
+  int32_t* gain = nullptr;       // (rows) what the row earns after paying the price
+  int32_t* price = nullptr;      // (columns)
+  int32_t* distance = nullptr;   // (columns) of the search for one row
+  int32_t* from = nullptr;       // (columns) row from which the search reached it
+  int32_t* reached = nullptr;    // (columns) list; settled ones first
 
   /// int32 words of lent memory besides the edges.
   SMAP_HOST_DEVICE static int64_t words(int64_t rows, int64_t columns) { return 2 * rows + 5 * columns; }
@@ -52,7 +53,7 @@ struct Assignment {
  private:
   /// Finds room for one more row, moving others where that pays.
   SMAP_HOST_DEVICE void place(int32_t row) const {
-    for (int32_t e = first[row]; e < first[row + 1]; ++e) {
+    for (int32_t e = row * stride; e < row * stride + count[row]; ++e) {
       const int32_t worth = edges[e].profit - price[edges[e].column];
       if (worth > gain[row]) gain[row] = worth;
     }
@@ -101,7 +102,7 @@ struct Assignment {
   }
 
   SMAP_HOST_DEVICE void relax(int32_t row, int32_t base, int32_t* found) const {
-    for (int32_t e = first[row]; e < first[row + 1]; ++e) {
+    for (int32_t e = row * stride; e < row * stride + count[row]; ++e) {
       const int32_t c = edges[e].column;
       const int32_t d = base + gain[row] + price[c] - edges[e].profit;
       if (from[c] < 0) {

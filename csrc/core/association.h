@@ -70,7 +70,7 @@ struct ImageProblem {
 
   /// How many joints a person has whose peak of joint j, or -1, is `peak_of(j)`, and the sum of their scores.
   struct Tally {
-    int64_t size;
+    int32_t size;
     float sum;
   };
   template <class PeakOf>
@@ -107,12 +107,13 @@ struct ImageProblem {
 
   /// Marks the rows beyond the people that were found.
   SMAP_HOST_DEVICE void finish(int64_t found) const {
-    const View<int64_t, 2> people = all.people[b];
-    for (int64_t p = found; p < max_people; ++p) {
-      all.root_depths(b, p) = 0.0f;
-      for (int64_t j = 0; j < joints; ++j) people(p, j) = -1;
-    }
+    for (int64_t p = found; p < max_people; ++p) empty_row(p);
     all.people_count(b) = found;
+  }
+
+  SMAP_HOST_DEVICE void empty_row(int64_t p) const {
+    all.root_depths(b, p) = 0.0f;
+    for (int64_t j = 0; j < joints; ++j) all.people(b, p, j) = -1;
   }
 };
 

@@ -3,6 +3,8 @@
 //
 // A Block has, each ending with a barrier of the whole block and called by all of it:
 //   each(n, f)              f(i) for i in 0..n-1. Nothing that f writes is read by another i of the same step.
+//   each_apart(n, f)        as each, for few i of long work: on a GPU no two of them share a warp, whose threads take
+//                           turns wherever their ways part.
 //   any(n, f)               is f(i) true for some i? Calls all of them.
 //   sum(n, f)               sum of the int32 f(i).
 //   exclusive_sum(v, n)     v[i] becomes the sum of the int32 before it; returns the sum of all.
@@ -29,6 +31,11 @@ struct OneThread {
   template <class F>
   void each(int32_t count, F f) const {
     for (int32_t i = 0; i < count; ++i) f(i);
+  }
+
+  template <class F>
+  void each_apart(int32_t count, F f) const {
+    each(count, f);
   }
 
   void lower(int32_t* place, int32_t value) const {

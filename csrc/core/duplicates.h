@@ -40,6 +40,7 @@ struct Duplicates : OptimalPeople {
 
   /// Whether two people stand in one place, as near, and no joint that both have tells them apart.
   SMAP_HOST_DEVICE bool same_body(int64_t p, int64_t q) const {
+    if (!as_near(p, q, kSameDepth)) return false;
     const float apart = kSamePlace * scale(p) + 1.0f;
     int32_t shared = 0;
     for (int64_t j = 0; j < joints; ++j) {
@@ -48,7 +49,7 @@ struct Duplicates : OptimalPeople {
       if (!within(apart, a, b)) return false;
       ++shared;
     }
-    return shared > 0 && as_near(p, q, kSameDepth);
+    return shared > 0;
   }
 
   /// The person with more joints stays, gets what it lacks, and the other one nothing.
@@ -67,22 +68,24 @@ struct Duplicates : OptimalPeople {
   template <class Block>
   SMAP_DEVICE void drop_overlapping(Block& block) const {
     const int32_t people = state->found;
-    block.each(people, [this](int32_t p) { dropped[p] = lies_on_surer(p); });
+    block.each(people, [this](int32_t p) {
+      tallies[p] = tally_of(p);
+      dropped[p] = 0;
+    });
+    block.each(people * people, [this, people](int32_t i) {
+      if (lies_on_surer(i / people, i % people)) dropped[i / people] = 1;
+    });
     block.each(people, [this](int32_t p) {
       for (int64_t j = 0; dropped[p] && j < joints; ++j) node(p, j) = nowhere();
     });
   }
 
-  SMAP_HOST_DEVICE bool lies_on_surer(int64_t p) const {
-    const Tally mine = tally_of(p);
-    const float most = all.options.max_overlap * static_cast<float>(mine.size);
-    for (int64_t q = 0; mine.size > 0 && q < state->found; ++q) {
-      if (q == p || !as_near(p, q, kOverlapDepth)) continue;
-      const Tally other = tally_of(q);
-      const bool surer = other.sum > mine.sum || (other.sum == mine.sum && q < p);
-      if (surer && is_kept(other) && static_cast<float>(shared(p, q)) > most) return true;
-    }
-    return false;
+  /// Whether too much of person p lies on the surer person q.
+  SMAP_HOST_DEVICE bool lies_on_surer(int64_t p, int64_t q) const {
+    const Tally &mine = tallies[p], &other = tallies[q];
+    if (q == p || mine.size == 0 || !as_near(p, q, kOverlapDepth) || !is_kept(other)) return false;
+    if (!(other.sum > mine.sum || (other.sum == mine.sum && q < p))) return false;
+    return static_cast<float>(shared(p, q)) > all.options.max_overlap * static_cast<float>(mine.size);
   }
 
   /// How many joints of p lie on joints of q, whichever.

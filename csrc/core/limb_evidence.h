@@ -78,20 +78,26 @@ struct LimbMaps {
     const float step = 1.0f / static_cast<float>(n);
     float sum = 0.0f, depth_sum = 0.0f;
     int counted = 0;
-    for (int i = 0; i < n; ++i) {
-      // From the middle outwards: a wrong limb is given up early.
-      const int k = i & 1 ? n / 2 - 1 - i / 2 : n / 2 + i / 2;
-      const float t = (static_cast<float>(k) + 0.5f) * step;
-      const int64_t x = nearest_pixel(ax + t * dx, paf.size[2]), y = nearest_pixel(ay + t * dy, paf.size[1]);
-      const int64_t offset = y * paf.stride[1] + x * paf.stride[2];
-      const float along =
-          ux * static_cast<float>(values[offset]) + uy * static_cast<float>(values[offset + paf.stride[0]]);
-      sum += along;
-      if (along > options.sample_threshold) {
-        depth_sum += depths(y, x);
-        ++counted;
-      } else if (static_cast<float>(i + 1 - counted) > (1.0f - kCountedShare) * static_cast<float>(n)) {
-        break;
+    bool hopeless = false;
+    for (int i = 0; i < n && !hopeless; i += 2) {
+      // From the middle outwards: a wrong limb is given up early. By pairs, whose reads are on their way together.
+      float along[2], depth[2];
+      for (int side = 0; side < 2; ++side) {
+        const int k = side == 0 ? n / 2 + i / 2 : n / 2 - 1 - i / 2;
+        const float t = (static_cast<float>(k) + 0.5f) * step;
+        const int64_t x = nearest_pixel(ax + t * dx, paf.size[2]), y = nearest_pixel(ay + t * dy, paf.size[1]);
+        const int64_t offset = y * paf.stride[1] + x * paf.stride[2];
+        along[side] = ux * static_cast<float>(values[offset]) + uy * static_cast<float>(values[offset + paf.stride[0]]);
+        depth[side] = depths(y, x);
+      }
+      for (int side = 0; side < 2 && !hopeless; ++side) {
+        sum += along[side];
+        if (along[side] > options.sample_threshold) {
+          depth_sum += depth[side];
+          ++counted;
+        } else {
+          hopeless = static_cast<float>(i + side + 1 - counted) > (1.0f - kCountedShare) * static_cast<float>(n);
+        }
       }
     }
     if (!is_finite(sum)) *status = AssociationProblem::kPafsNotFinite;

@@ -31,30 +31,20 @@ struct OptimalAssociation : OptimalPeople {
   /// By all threads of a block (see block.h), or by one of a CPU.
   template <class Block>
   SMAP_DEVICE void run(Block& block) const {
-    block.each(1, [this](int32_t) { start(); });
-    const auto each_person = [this, &block](int32_t step, auto work) {
-      const int32_t people = state->found;
-      block.each(static_cast<int32_t>(limbs) * people, [this, step, people, work](int32_t i) {
-        if (step_of(i / people) == step) work(i / people, i % people);
-      });
-    };
+    order_limbs(block);
+    start(block);
     for (int sweep = 0; sweep < kSweeps; ++sweep) {
       if (sweep > 0) block.each(state->found, [this](int32_t p) { measure(p); });
       // The first limb alone: who is left at its far end starts a half body. Then level after level, as the limbs of
       // one level concern different joints.
       for (int32_t step = 0; step <= state->levels; ++step) {
-        each_person(step, [this, sweep](int32_t l, int32_t p) { gather(l, p, sweep > 0); });
-        block.each(static_cast<int32_t>(limbs), [this, step](int32_t l) {
-          if (step_of(l) == step) assign(l);
-        });
-        each_person(step, [this](int32_t l, int32_t p) { imagine(l, p); });
-        if (step == 0 && sweep == 0 && all.options.half_bodies && limbs > 0 && exists(0)) {
-          block.each(1, [this](int32_t) { add_half_bodies(); });
-        }
+        find_candidates(block, step, sweep > 0);
+        assign(block, step);
+        if (step == 0 && sweep == 0 && all.options.half_bodies && limbs > 0 && exists(0)) add_half_bodies(block);
       }
     }
     Duplicates(*this).run(block);
-    block.each(1, [this](int32_t) { write(); });
+    write(block);
   }
 
  private:
@@ -66,25 +56,61 @@ struct OptimalAssociation : OptimalPeople {
     return parent(l) >= 0 && child(l) >= 0 && parent(l) < joints && child(l) < joints;
   }
 
-  SMAP_HOST_DEVICE void start() const {
-    report(AssociationProblem::kFine);
-    *state = {0, 1, 0.0f};
-    for (int64_t l = 0; l < limbs; ++l) {
+  /// work(l, p) for the limbs of a step and all people.
+  template <class Block, class Work>
+  SMAP_DEVICE void each_person(Block& block, int32_t step, Work work) const {
+    const int32_t people = state->found, first = begin[step], count = begin[step + 1] - first;
+    block.each(count * people, [this, first, people, work](int32_t i) { work(order[first + i / people], i % people); });
+  }
+
+  /// Fills `below`, `waits` and `level`.
+  template <class Block>
+  SMAP_DEVICE void order_limbs(Block& block) const {
+    const auto count = static_cast<int32_t>(limbs);
+    block.each(count, [this](int32_t l) {
       level[l] = exists(l) ? 1 : -1;
       for (int64_t j = 0; j < joints; ++j) below[l * joints + j] = 0;
-      if (!exists(l)) continue;
-      for (int64_t k = l + 1; k < limbs; ++k)
+      for (int64_t k = l + 1; exists(l) && k < limbs; ++k)
         if (exists(k) && (parent(k) == child(l) || below[l * joints + parent(k)])) below[l * joints + child(k)] = 1;
-      for (int64_t k = 0; k < l; ++k)
-        if (level[k] >= level[l] && waits(l, k)) level[l] = level[k] + 1;
-      if (level[l] > state->levels) state->levels = level[l];
-    }
-    if (limbs > 0 && !exists(0)) return;
-    for (int64_t k = 0; k < peaks(root()); ++k) add(root(), k);
+    });
+    block.each(count * count, [this, count](int32_t i) {
+      const int32_t l = i / count, k = i % count;
+      waits[i] = k < l && exists(l) && exists(k) && waits_for(l, k);
+    });
+    block.each(1, [this](int32_t) {
+      report(AssociationProblem::kFine);
+      *state = {0, 1, 0.0f, 0};
+      for (int64_t l = 0; l < limbs; ++l) {
+        for (int64_t k = 0; k < l; ++k)
+          if (waits[l * limbs + k] && level[k] >= level[l]) level[l] = level[k] + 1;
+        if (level[l] > state->levels) state->levels = level[l];
+      }
+      int32_t listed = 0;
+      for (int32_t step = 0; step <= state->levels; ++step) {
+        begin[step] = listed;
+        for (int64_t l = 0; l < limbs; ++l)
+          if (step_of(l) == step) order[listed++] = static_cast<int32_t>(l);
+      }
+      begin[state->levels + 1] = listed;
+      for (int64_t j = 0; j < joints; ++j)
+        if (peaks(j) > state->most_peaks) state->most_peaks = static_cast<int32_t>(peaks(j));
+    });
+  }
+
+  /// A person at every root peak.
+  template <class Block>
+  SMAP_DEVICE void start(Block& block) const {
+    int64_t count = limbs > 0 && !exists(0) ? 0 : peaks(root());
+    count = count < max_people ? count : max_people;
+    block.each(static_cast<int32_t>(count), [this](int32_t k) { add(k, root(), k); });
+    block.each(1, [this, count](int32_t) {
+      state->found = static_cast<int32_t>(count);
+      find_nearest();
+    });
   }
 
   /// Whether limb l reads or gives joints that the earlier limb k gives, or the other way round.
-  SMAP_HOST_DEVICE bool waits(int64_t l, int64_t k) const {
+  SMAP_HOST_DEVICE bool waits_for(int64_t l, int64_t k) const {
     if (gives(k, parent(l)) || gives(l, parent(k))) return true;
     for (int64_t j = 0; j < joints; ++j)
       if (gives(k, j) && gives(l, j)) return true;
@@ -95,30 +121,41 @@ struct OptimalAssociation : OptimalPeople {
     return joint == child(l) || below[l * joints + joint] != 0;
   }
 
-  SMAP_HOST_DEVICE void add(int64_t joint, int64_t k) const {
-    if (state->found == max_people) return;
-    const int64_t p = state->found++;
+  /// Makes person p one of peak k of a joint and nothing else.
+  SMAP_HOST_DEVICE void add(int64_t p, int64_t joint, int64_t k) const {
     depth[p] = depth_at(joint, k);
     size[p] = 1.0f;
-    if (depth[p] > 0.0f && !(state->nearest > 0.0f && state->nearest < depth[p])) state->nearest = depth[p];
     origin[p] = static_cast<int32_t>(joint);
     for (int64_t j = 0; j < joints; ++j) node(p, j) = nowhere();
     for (int64_t l = 0; l < limbs; ++l) candidates_of(l, p).count = 0;
     node(p, joint) = at_peak(joint, k, {0.0f, 0.0f, 0.0f});
   }
 
-  SMAP_HOST_DEVICE void add_half_bodies() const {
-    const int64_t joint = child(0), people = state->found;
-    int32_t* taken = owner;
-    for (int64_t k = 0; k < peaks(joint); ++k) taken[k] = 0;
-    for (int64_t p = 0; p < people; ++p)
+  SMAP_HOST_DEVICE void find_nearest() const {
+    for (int64_t p = 0; p < state->found; ++p)
+      if (depth[p] > 0.0f && !(state->nearest > 0.0f && state->nearest < depth[p])) state->nearest = depth[p];
+  }
+
+  /// People at what is left at the far end of the first limb.
+  template <class Block>
+  SMAP_DEVICE void add_half_bodies(Block& block) const {
+    const int64_t joint = child(0);
+    const int32_t people = state->found;
+    int32_t *taken = owner, *peak = twin;
+    block.each(static_cast<int32_t>(peaks(joint)), [taken](int32_t k) { taken[k] = 0; });
+    block.each(people, [this, joint, taken](int32_t p) {
       if (node(p, joint).peak >= 0) taken[node(p, joint).peak] = 1;
-    for (int64_t k = 0; k < peaks(joint); ++k) {
-      if (taken[k]) continue;
-      add(joint, k);
-      if (state->found > people)
-        lead(state->found - 1, 0, node(state->found - 1, joint), -1.0f, &node(state->found - 1, root()));
-    }
+    });
+    block.each(1, [this, joint, taken, peak](int32_t) {
+      for (int64_t k = 0; k < peaks(joint) && state->found < max_people; ++k)
+        if (!taken[k]) peak[state->found++] = static_cast<int32_t>(k);
+    });
+    block.each(state->found - people, [this, joint, people, peak](int32_t i) {
+      const int64_t p = people + i;
+      add(p, joint, peak[p]);
+      lead(p, 0, node(p, joint), -1.0f, &node(p, root()));
+    });
+    block.each(1, [this](int32_t) { find_nearest(); });
   }
 
   SMAP_HOST_DEVICE LimbMaps maps(int64_t l) const {
@@ -158,6 +195,19 @@ struct OptimalAssociation : OptimalPeople {
 
   // ---- steps
 
+  /// Marks who holds the child peaks of the step's limbs, and finds whom they may go to.
+  template <class Block>
+  SMAP_DEVICE void find_candidates(Block& block, int32_t step, bool again) const {
+    block.each(state->most_peaks, [this, step](int32_t k) {
+      for (int32_t i = begin[step]; i < begin[step + 1]; ++i) owner[order[i] * capacity + k] = -1;
+    });
+    each_person(block, step, [this, again](int32_t l, int32_t p) {
+      const Node& held = node(p, child(l));
+      if (held.peak >= 0) owner[l * capacity + held.peak] = p;
+      gather(l, p, again);
+    });
+  }
+
   /// Finds the child peaks that person p may take along limb l.
   SMAP_HOST_DEVICE void gather(int64_t l, int64_t p, bool again) const {
     Candidates& found = candidates_of(l, p);
@@ -191,51 +241,63 @@ struct OptimalAssociation : OptimalPeople {
     if (fit(p, l, candidate.limb) > fit(p, l, found->list[worst].limb)) found->list[worst] = candidate;
   }
 
-  /// Gives everybody the child of limb l that is best for all together, and moves the branches below.
-  SMAP_HOST_DEVICE void assign(int64_t l) const {
-    const int32_t people = state->found;
-    const int64_t joint = child(l);
-    int32_t* holder = owner + l * capacity;
-    for (int64_t c = 0; c < peaks(joint); ++c) holder[c] = -1;
-    for (int32_t p = 0; p < people; ++p)
-      if (node(p, joint).peak >= 0) holder[node(p, joint).peak] = p;
-
-    Assignment problem;
-    problem.rows = people;
-    problem.columns = static_cast<int32_t>(peaks(joint));
-    int32_t* starts = first + l * (max_people + 1);
-    Assignment::Edge* list = edges + l * max_people * kCandidates;
-    int32_t n = 0;
-    for (int32_t p = 0; p < people; ++p) {
-      starts[p] = n;
-      const Candidates& mine = candidates_of(l, p);
-      for (int32_t i = 0; i < mine.count; ++i) {
-        const int32_t c = mine.list[i].peak, from = holder[c];
-        if (from >= 0 && origin[from] == joint) continue;  // somebody starts there
-        float worth = fit(p, l, mine.list[i].limb) + near_first(p) + (from >= 0 ? branch(p, from, l) : 0.0f);
-        if (!(worth > 0.0f)) continue;
-        worth = worth < kMostWorth ? worth : kMostWorth;
-        const int32_t profit = static_cast<int32_t>(worth * kUnit);
-        if (profit > 0) list[n++] = {c, profit};
-      }
-    }
-    starts[people] = n;
-    problem.first = starts;
-    problem.edges = list;
-    problem.lend(lent + l * Assignment::words(max_people, capacity));
-    problem.solve();
-
-    for (int64_t j = 0; j < joints; ++j)
-      if (below[l * joints + j])
-        for (int64_t p = 0; p < people; ++p) before[p * joints + j] = node(p, j);
-    for (int32_t p = 0; p < people; ++p) {
-      if (origin[p] == joint) continue;
-      const int32_t c = problem.column_of[p], from = c >= 0 ? holder[c] : -1;
-      node(p, joint) = c >= 0 ? at_peak(joint, c, evidence_of(candidates_of(l, p), c)) : nowhere();
-      if (from == p) continue;
+  /// Gives everybody the children of the step's limbs that are best for all together, and moves the branches below.
+  template <class Block>
+  SMAP_DEVICE void assign(Block& block, int32_t step) const {
+    each_person(block, step, [this](int32_t l, int32_t p) {
+      judge(l, p);
       for (int64_t j = 0; j < joints; ++j)
-        if (below[l * joints + j]) node(p, j) = from >= 0 ? before[from * joints + j] : nowhere();
+        if (below[l * joints + j]) before[p * joints + j] = node(p, j);
+    });
+    block.each_apart(begin[step + 1] - begin[step],
+                     [this, step](int32_t i) { problem(order[begin[step] + i]).solve(); });
+    each_person(block, step, [this](int32_t l, int32_t p) {
+      hand_over(l, p);
+      imagine(l, p);
+    });
+  }
+
+  SMAP_HOST_DEVICE Assignment problem(int64_t l) const {
+    Assignment problem;
+    problem.rows = state->found;
+    problem.columns = static_cast<int32_t>(peaks(child(l)));
+    problem.edges = edges_of(l, 0);
+    problem.count = edge_count + l * max_people;
+    problem.stride = kCandidates;
+    problem.lend(lent + l * Assignment::words(max_people, capacity));
+    return problem;
+  }
+
+  SMAP_HOST_DEVICE Assignment::Edge* edges_of(int64_t l, int64_t p) const {
+    return edges + (l * max_people + p) * kCandidates;
+  }
+
+  /// What the candidates of limb l are worth to person p.
+  SMAP_HOST_DEVICE void judge(int64_t l, int64_t p) const {
+    const Candidates& mine = candidates_of(l, p);
+    Assignment::Edge* list = edges_of(l, p);
+    int32_t n = 0;
+    for (int32_t i = 0; i < mine.count; ++i) {
+      const int32_t c = mine.list[i].peak, from = owner[l * capacity + c];
+      if (from >= 0 && origin[from] == child(l)) continue;  // somebody starts there
+      float worth = fit(p, l, mine.list[i].limb) + near_first(p) + (from >= 0 ? branch(p, from, l) : 0.0f);
+      if (!(worth > 0.0f)) continue;
+      worth = worth < kMostWorth ? worth : kMostWorth;
+      const int32_t profit = static_cast<int32_t>(worth * kUnit);
+      if (profit > 0) list[n++] = {c, profit};
     }
+    edge_count[l * max_people + p] = n;
+  }
+
+  /// Gives person p the child of limb l that it was assigned, and the branch of whoever held it.
+  SMAP_HOST_DEVICE void hand_over(int64_t l, int64_t p) const {
+    const int64_t joint = child(l);
+    if (origin[p] == joint) return;
+    const int32_t c = problem(l).column_of[p], from = c >= 0 ? owner[l * capacity + c] : -1;
+    node(p, joint) = c >= 0 ? at_peak(joint, c, evidence_of(candidates_of(l, p), c)) : nowhere();
+    if (from == p) return;
+    for (int64_t j = 0; j < joints; ++j)
+      if (below[l * joints + j]) node(p, j) = from >= 0 ? before[from * joints + j] : nowhere();
   }
 
   SMAP_HOST_DEVICE static LimbEvidence evidence_of(const Candidates& candidates, int32_t peak) {
@@ -269,20 +331,31 @@ struct OptimalAssociation : OptimalPeople {
     return maps(l).follow(from.x, from.y, scale(p) * length(l), direction, &to->x, &to->y);
   }
 
+  /// An order whatever the depths: a GPU cannot refuse what is no number.
+  SMAP_HOST_DEVICE bool nearer(int64_t p, int64_t q) const {
+    return depth[p] < depth[q] || (depth[p] == depth[p] && depth[q] != depth[q]);
+  }
+
   /// People of enough joints, near to far; equal depths in raster order, those with a root first.
-  SMAP_HOST_DEVICE void write() const {
-    int64_t kept = 0;
-    for (int64_t p = 0; p < state->found; ++p) {
-      if (!is_kept(tally_of(p))) continue;
-      int64_t at = kept++;
-      for (; at > 0 && depth[p] < all.root_depths(b, at - 1); --at) {
-        all.root_depths(b, at) = all.root_depths(b, at - 1);
-        for (int64_t j = 0; j < joints; ++j) all.people(b, at, j) = all.people(b, at - 1, j);
-      }
-      all.root_depths(b, at) = depth[p];
-      for (int64_t j = 0; j < joints; ++j) all.people(b, at, j) = node(p, j).peak;
-    }
-    finish(kept);
+  template <class Block>
+  SMAP_DEVICE void write(Block& block) const {
+    const int32_t people = state->found;
+    block.each(people, [this](int32_t p) { tallies[p] = tally_of(p); });
+    block.each(1, [this, people](int32_t) {
+      int32_t kept = 0;
+      for (int32_t p = 0; p < people; ++p) kept += is_kept(tallies[p]);
+      all.people_count(b) = kept;
+    });
+    block.each(static_cast<int32_t>(max_people), [this](int32_t row) {
+      if (row >= all.people_count(b)) empty_row(row);
+    });
+    block.each(people, [this, people](int32_t p) {
+      if (!is_kept(tallies[p])) return;
+      int64_t row = 0;
+      for (int32_t q = 0; q < people; ++q) row += is_kept(tallies[q]) && (nearer(q, p) || (q < p && !nearer(p, q)));
+      all.root_depths(b, row) = depth[p];
+      for (int64_t j = 0; j < joints; ++j) all.people(b, row, j) = node(p, j).peak;
+    });
   }
 };
 

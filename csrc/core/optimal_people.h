@@ -28,7 +28,8 @@ struct OptimalPeople : ImageProblem {
 
   struct State {
     int32_t found, levels;
-    float nearest;  // smallest positive depth
+    float nearest;       // smallest positive depth
+    int32_t most_peaks;  // of a joint
   };
 
   State* state;
@@ -36,20 +37,24 @@ struct OptimalPeople : ImageProblem {
   float* size;              // (P) of the person's limbs, in mean lengths
   int32_t* twin;            // (P) earlier person found on the same body, or itself
   int32_t* dropped;         // (P) whether the person lies on a surer one
+  Tally* tallies;           // (P) of the whole people
   int32_t* origin;          // (P) joint that the person started from
   Node* nodes;              // (P, J)
   Node* before;             // (P, J) while branches move
   Candidates* candidates;   // (L, P)
   int32_t* below;           // (L, J) whether the joint lies beyond the limb's child
+  int32_t* waits;           // (L, L) whether the limb must come after the earlier one
   int32_t* level;           // (L) limbs from the root, 1 for its own
+  int32_t* order;           // (L) limbs by step
+  int32_t* begin;           // (L + 2) where a step's limbs start
   int32_t* owner;           // (L, K) person who holds a child peak
-  int32_t* first;           // (L, P + 1) where a person's edges start
+  int32_t* edge_count;      // (L, P) of a person's edges
   Assignment::Edge* edges;  // (L, P, kCandidates)
   int32_t* lent;            // (L, Assignment::words)
 
   SMAP_HOST_DEVICE static int64_t workspace_size(int64_t joints, int64_t limbs, int64_t capacity, int64_t people) {
-    return words<State>(1) + 5 * people + 2 * words<Node>(people * joints) + words<Candidates>(limbs * people) +
-           limbs * joints + limbs + limbs * capacity + limbs * (people + 1) +
+    return words<State>(1) + 5 * people + words<Tally>(people) + 2 * words<Node>(people * joints) +
+           words<Candidates>(limbs * people) + limbs * (joints + limbs + 3) + 2 + limbs * (capacity + people) +
            words<Assignment::Edge>(limbs * people * kCandidates) + limbs * Assignment::words(people, capacity);
   }
 
@@ -60,14 +65,18 @@ struct OptimalPeople : ImageProblem {
     size = take<float>(&next, max_people);
     twin = take<int32_t>(&next, max_people);
     dropped = take<int32_t>(&next, max_people);
+    tallies = take<Tally>(&next, max_people);
     origin = take<int32_t>(&next, max_people);
     nodes = take<Node>(&next, max_people * joints);
     before = take<Node>(&next, max_people * joints);
     candidates = take<Candidates>(&next, limbs * max_people);
     below = take<int32_t>(&next, limbs * joints);
+    waits = take<int32_t>(&next, limbs * limbs);
     level = take<int32_t>(&next, limbs);
+    order = take<int32_t>(&next, limbs);
+    begin = take<int32_t>(&next, limbs + 2);
     owner = take<int32_t>(&next, limbs * capacity);
-    first = take<int32_t>(&next, limbs * (max_people + 1));
+    edge_count = take<int32_t>(&next, limbs * max_people);
     edges = take<Assignment::Edge>(&next, limbs * max_people * kCandidates);
     lent = next;
   }

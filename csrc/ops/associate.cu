@@ -9,6 +9,10 @@ namespace {
 
 constexpr int kScoreThreads = 128, kScoreBlocks = 8;  // of a limb: a thread each for the pairs of 32 people
 constexpr int kThreads = 512;
+#ifndef SMAP_OPTIMAL_THREADS
+#define SMAP_OPTIMAL_THREADS 256
+#endif
+constexpr int kOptimalThreads = SMAP_OPTIMAL_THREADS;
 constexpr int64_t kSharedBytes = 48 * 1024;  // what every GPU gives without being asked
 
 SMAP_DEVICE int32_t* workspace_of(const Associate& associate, int64_t b) {
@@ -34,7 +38,7 @@ __global__ void __launch_bounds__(kThreads, 1) associate_kernel(const Associate 
 }
 
 // Scores the pairs it needs by itself: by then it knows the person, and few are in reach.
-__global__ void __launch_bounds__(kThreads, 1) optimal_kernel(const Associate associate) {
+__global__ void __launch_bounds__(kOptimalThreads, 1) optimal_kernel(const Associate associate) {
   __shared__ int32_t memory[CudaBlock::kMaxWarps];
   CudaBlock block(memory);
   OptimalAssociation(associate, blockIdx.x).run(block);
@@ -47,7 +51,7 @@ template <>
 void launch<Associate>(const Associate& associate, int64_t count, void* stream) {
   const auto cuda_stream = static_cast<cudaStream_t>(stream);
   if (associate.options.mode == Association::kOptimal) {
-    optimal_kernel<<<static_cast<unsigned>(count), kThreads, 0, cuda_stream>>>(associate);
+    optimal_kernel<<<static_cast<unsigned>(count), kOptimalThreads, 0, cuda_stream>>>(associate);
     check_launch("associate: optimal");
     return;
   }

@@ -23,6 +23,13 @@ class CudaBlock {
   }
 
   template <class F>
+  __device__ void each_apart(int32_t count, F f) {
+    if (thread_ % 32 == 0)
+      for (int32_t i = thread_ / 32; i < count; i += threads_ / 32) f(i);
+    __syncthreads();
+  }
+
+  template <class F>
   __device__ bool any(int32_t count, F f) {
     bool found = false;
     for (int32_t i = thread_; i < count; i += threads_) found |= f(i);

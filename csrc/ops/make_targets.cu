@@ -5,10 +5,11 @@
 namespace smap {
 namespace {
 
+constexpr int kThreads = 256;
 constexpr int64_t kSharedBytes = 48 * 1024;  // what every GPU gives without being asked
 
 template <class Body>
-__global__ void __launch_bounds__(Tile::kQuads) tile_kernel(const Body body) {
+__global__ void __launch_bounds__(kThreads) tile_kernel(const Body body) {
   extern __shared__ int32_t memory[];
   CudaBlock block(memory);
   BlockTargets<CudaBlock>(block, body.crowd, memory + CudaBlock::kMaxWarps).run(body, blockIdx.x);
@@ -21,7 +22,7 @@ void launch_tiles(const Body& body, int64_t count, int64_t height, int64_t width
   const int64_t bytes = (CudaBlock::kMaxWarps + BlockTargets<CudaBlock>::scratch_words(body.crowd)) * 4;
   if (bytes <= kSharedBytes) {
     const auto blocks = static_cast<unsigned>(count / (height * width) * Tile::count(height, width));
-    tile_kernel<<<blocks, Tile::kQuads, static_cast<size_t>(bytes), cuda_stream>>>(body);
+    tile_kernel<<<blocks, kThreads, static_cast<size_t>(bytes), cuda_stream>>>(body);
   } else {  // ten thousand people in a picture
     loop<<<static_cast<unsigned>((count + 255) / 256), 256, 0, cuda_stream>>>(body, count);
   }

@@ -6,9 +6,12 @@
 
 namespace smap {
 
-/// 64 x 16 pixels of one channel; a thread has four neighbours in a row and writes them together.
+#ifndef SMAP_TILE_HEIGHT
+#define SMAP_TILE_HEIGHT 32
+#endif
+/// A part of one channel; a thread has four neighbours in a row at a time and writes them together.
 struct Tile {
-  static constexpr int32_t kWidth = 64, kHeight = 16, kQuads = kWidth / 4 * kHeight;
+  static constexpr int32_t kWidth = 64, kHeight = SMAP_TILE_HEIGHT, kQuads = kWidth / 4 * kHeight;
   int64_t b, channel;
   int32_t x, y;
 
@@ -64,10 +67,12 @@ class BlockTargets {
       const auto factor = [&](int32_t p, int axis, int32_t pixel) {
         return gaussian_factor(static_cast<float>(pixel) - crowd_.joints(b, p, j, axis), sigma);
       };
-      block_.each((n < kTable ? n : kTable) * kFactors, [&](int32_t f) {
-        const int32_t p = list_[f / kFactors], at = f % kFactors;
-        factors[f] = at < Tile::kWidth ? factor(p, 0, tile.x + at) : factor(p, 1, tile.y + at - Tile::kWidth);
-      });
+      if (n > 0) {
+        block_.each((n < kTable ? n : kTable) * kFactors, [&](int32_t f) {
+          const int32_t p = list_[f / kFactors], at = f % kFactors;
+          factors[f] = at < Tile::kWidth ? factor(p, 0, tile.x + at) : factor(p, 1, tile.y + at - Tile::kWidth);
+        });
+      }
       each_quad(tile, h, w, [&](int32_t x, int32_t y) {
         float best[4] = {};
         for (int32_t k = 0; k < n; ++k) {

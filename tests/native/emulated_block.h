@@ -24,6 +24,11 @@ class EmulatedBlock {
   }
 
   template <class F>
+  void each_apart(int32_t count, F f) {
+    each(count, f);
+  }
+
+  template <class F>
   bool any(int32_t count, F f) {
     bool found = false;
     each(count, [&](int32_t i) { found = f(i) || found; });
