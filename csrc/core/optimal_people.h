@@ -46,7 +46,7 @@ struct OptimalPeople : ImageProblem {
   int32_t* waits;           // (L, L) whether the limb must come after the earlier one
   int32_t* level;           // (L) limbs from the root, 1 for its own
   int32_t* order;           // (L) limbs by step
-  int32_t* begin;           // (L + 2) where a step's limbs start
+  int32_t* begin;           // (L + 3) where a step's limbs start
   int32_t* owner;           // (L, K) person who holds a child peak
   int32_t* edge_count;      // (L, P) of a person's edges
   Assignment::Edge* edges;  // (L, P, kCandidates)
@@ -54,7 +54,7 @@ struct OptimalPeople : ImageProblem {
 
   SMAP_HOST_DEVICE static int64_t workspace_size(int64_t joints, int64_t limbs, int64_t capacity, int64_t people) {
     return words<State>(1) + 5 * people + words<Tally>(people) + 2 * words<Node>(people * joints) +
-           words<Candidates>(limbs * people) + limbs * (joints + limbs + 3) + 2 + limbs * (capacity + people) +
+           words<Candidates>(limbs * people) + limbs * (joints + limbs + 3) + 3 + limbs * (capacity + people) +
            words<Assignment::Edge>(limbs * people * kCandidates) + limbs * Assignment::words(people, capacity);
   }
 
@@ -74,7 +74,7 @@ struct OptimalPeople : ImageProblem {
     waits = take<int32_t>(&next, limbs * limbs);
     level = take<int32_t>(&next, limbs);
     order = take<int32_t>(&next, limbs);
-    begin = take<int32_t>(&next, limbs + 2);
+    begin = take<int32_t>(&next, limbs + 3);
     owner = take<int32_t>(&next, limbs * capacity);
     edge_count = take<int32_t>(&next, limbs * max_people);
     edges = take<Assignment::Edge>(&next, limbs * max_people * kCandidates);
