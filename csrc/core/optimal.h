@@ -51,35 +51,39 @@ struct OptimalAssociation : OptimalPeople {
   SMAP_HOST_DEVICE float length(int64_t l) const { return static_cast<float>(all.lengths(l)); }
   SMAP_HOST_DEVICE int32_t step_of(int64_t l) const { return l == 0 && level[0] > 0 ? 0 : level[l]; }
 
-  /// A GPU cannot refuse limbs without a joint; they are left out.
-  SMAP_HOST_DEVICE bool exists(int64_t l) const {
-    return parent(l) >= 0 && child(l) >= 0 && parent(l) < joints && child(l) < joints;
-  }
-
   /// work(l, p) for the limbs of a step and all people.
   template <class Block, class Work>
   SMAP_DEVICE void each_person(Block& block, int32_t step, Work work) const {
-    const int32_t people = state->found, first = begin[step], count = begin[step + 1] - first;
-    block.each(count * people, [this, first, people, work](int32_t i) { work(order[first + i / people], i % people); });
+    const int32_t people = state->found, first = begin[step], limb_count = begin[step + 1] - first;
+    block.each(limb_count * people,
+               [this, first, people, work](int32_t i) { work(order[first + i / people], i % people); });
   }
 
   /// Fills `below`, `waits` and `level`.
   template <class Block>
   SMAP_DEVICE void order_limbs(Block& block) const {
-    const auto count = static_cast<int32_t>(limbs);
-    block.each(count, [this](int32_t l) {
+    const auto all_limbs = static_cast<int32_t>(limbs);
+    block.each(all_limbs + static_cast<int32_t>(joints), [this, all_limbs](int32_t i) {
+      if (i < all_limbs) {
+        ends[2 * i] = is_limb(i) ? static_cast<int32_t>(ImageProblem::parent(i)) : -1;
+        ends[2 * i + 1] = is_limb(i) ? static_cast<int32_t>(ImageProblem::child(i)) : -1;
+      } else {
+        count[i - all_limbs] = static_cast<int32_t>(peaks(i - all_limbs));
+      }
+    });
+    block.each(all_limbs, [this](int32_t l) {
       level[l] = exists(l) ? 1 : -1;
       for (int64_t j = 0; j < joints; ++j) below[l * joints + j] = 0;
       for (int64_t k = l + 1; exists(l) && k < limbs; ++k)
         if (exists(k) && (parent(k) == child(l) || below[l * joints + parent(k)])) below[l * joints + child(k)] = 1;
     });
-    block.each(count * count, [this, count](int32_t i) {
-      const int32_t l = i / count, k = i % count;
+    block.each(all_limbs * all_limbs, [this, all_limbs](int32_t i) {
+      const int32_t l = i / all_limbs, k = i % all_limbs;
       waits[i] = k < l && exists(l) && exists(k) && waits_for(l, k);
     });
     block.each(1, [this](int32_t) {
       report(AssociationProblem::kFine);
-      *state = {0, 1, 0.0f, 0};
+      *state = {0, 1, 0.0f};
       for (int64_t l = 0; l < limbs; ++l) {
         for (int64_t k = 0; k < l; ++k)
           if (waits[l * limbs + k] && level[k] >= level[l]) level[l] = level[k] + 1;
@@ -92,19 +96,16 @@ struct OptimalAssociation : OptimalPeople {
           if (step_of(l) == step) order[listed++] = static_cast<int32_t>(l);
       }
       begin[state->levels + 1] = listed;
-      for (int64_t j = 0; j < joints; ++j)
-        if (peaks(j) > state->most_peaks) state->most_peaks = static_cast<int32_t>(peaks(j));
     });
   }
 
   /// A person at every root peak.
   template <class Block>
   SMAP_DEVICE void start(Block& block) const {
-    int64_t count = limbs > 0 && !exists(0) ? 0 : peaks(root());
-    count = count < max_people ? count : max_people;
-    block.each(static_cast<int32_t>(count), [this](int32_t k) { add(k, root(), k); });
-    block.each(1, [this, count](int32_t) {
-      state->found = static_cast<int32_t>(count);
+    const int32_t people = rows == 0 ? 0 : count[root()] < rows ? count[root()] : rows;
+    block.each(people, [this](int32_t k) { add(k, root(), k); });
+    block.each(1, [this, people](int32_t) {
+      state->found = people;
       find_nearest();
     });
   }
@@ -142,13 +143,13 @@ struct OptimalAssociation : OptimalPeople {
     const int64_t joint = child(0);
     const int32_t people = state->found;
     int32_t *taken = owner, *peak = twin;
-    block.each(static_cast<int32_t>(peaks(joint)), [taken](int32_t k) { taken[k] = 0; });
+    block.each(count[joint], [taken](int32_t k) { taken[k] = 0; });
     block.each(people, [this, joint, taken](int32_t p) {
       if (node(p, joint).peak >= 0) taken[node(p, joint).peak] = 1;
     });
     block.each(1, [this, joint, taken, peak](int32_t) {
-      for (int64_t k = 0; k < peaks(joint) && state->found < max_people; ++k)
-        if (!taken[k]) peak[state->found++] = static_cast<int32_t>(k);
+      for (int32_t k = 0; k < count[joint] && state->found < rows; ++k)
+        if (!taken[k]) peak[state->found++] = k;
     });
     block.each(state->found - people, [this, joint, people, peak](int32_t i) {
       const int64_t p = people + i;
@@ -198,36 +199,86 @@ struct OptimalAssociation : OptimalPeople {
   /// Marks who holds the child peaks of the step's limbs, and finds whom they may go to.
   template <class Block>
   SMAP_DEVICE void find_candidates(Block& block, int32_t step, bool again) const {
-    block.each(state->most_peaks, [this, step](int32_t k) {
-      for (int32_t i = begin[step]; i < begin[step + 1]; ++i) owner[order[i] * capacity + k] = -1;
+    block.each(width, [this, step](int32_t k) {
+      for (int32_t i = begin[step]; i < begin[step + 1]; ++i) owner[order[i] * width + k] = -1;
     });
-    each_person(block, step, [this, again](int32_t l, int32_t p) {
+    // With memory to spare every pair of a person and a peak has a thread; else a person looks at peak after peak.
+    const int32_t pairs = (begin[step + 1] - begin[step]) * state->found;
+    const int64_t room = pairs > 0 ? spare_words / (pairs * words<Candidate>(1)) : 0;
+    const auto stretch = static_cast<int32_t>(room < width ? room : width);
+    each_person(block, step, [this, again, stretch](int32_t l, int32_t p) {
       const Node& held = node(p, child(l));
-      if (held.peak >= 0) owner[l * capacity + held.peak] = p;
-      gather(l, p, again);
+      if (held.peak >= 0) owner[l * width + held.peak] = p;
+      const int32_t first = begin_search(l, p, again);
+      edge_count[l * rows + p] = first;
+      if (stretch > 0 || first > 0) return;
+      const Search search(*this, l, p);
+      for (int32_t c = 0, peaks = count[child(l)]; c < peaks; ++c) {
+        const Candidate found = look_at(search, l, p, c);
+        if (found.peak >= 0) keep(p, l, found, &candidates_of(l, p));
+      }
     });
+    if (stretch > 0) search(block, step, stretch);
   }
 
-  /// Finds the child peaks that person p may take along limb l.
-  SMAP_HOST_DEVICE void gather(int64_t l, int64_t p, bool again) const {
-    Candidates& found = candidates_of(l, p);
-    const Node from = node(p, parent(l));
-    const bool seen = from.peak >= 0;
-    if (again && found.parent == from.peak && found.x == from.x && found.y == from.y) return;
-    found = {0, from.peak, from.x, from.y, {}};
-    if (!placed(from) || origin[p] == child(l)) return;
-    const float reach = kReach * scale(p) * length(l) + kReachMargin;
-    const View<const float, 2> xy = all.xy[b][child(l)];
-    const LimbMaps limb_maps = maps(l);
-    const int64_t count = peaks(child(l));
-    for (int64_t c = 0; c < count; ++c) {
-      const float dx = xy(c, 0) - from.x, dy = xy(c, 1) - from.y;
-      if (!(dx * dx + dy * dy <= reach * reach)) continue;
-      Candidate candidate{static_cast<int32_t>(c), {}};
-      if (!limb_maps.look(from.x, from.y, dx, dy, &candidate.limb)) continue;
-      if (!seen) candidate.limb.paf *= kImaginedFactor;
-      if (fit(p, l, candidate.limb) > 0.0f) keep(p, l, candidate, &found);
+  /// As many peaks at a time as `spare` holds for all the step's limbs and people.
+  template <class Block>
+  SMAP_DEVICE void search(Block& block, int32_t step, int32_t stretch) const {
+    auto* const looked = reinterpret_cast<Candidate*>(spare);
+    const int32_t people = state->found, limb_count = begin[step + 1] - begin[step];
+    for (int32_t first = 0; first < width; first += stretch) {
+      block.each(limb_count * people * stretch, [this, step, people, first, stretch, looked](int32_t i) {
+        const int32_t row = i / stretch, l = order[begin[step] + row / people], p = row % people;
+        const int32_t c = first + i % stretch;
+        const bool wanted = edge_count[l * rows + p] == 0 && c < count[child(l)];
+        looked[i] = wanted ? look_at(Search(*this, l, p), l, p, c) : Candidate{-1, {}};
+      });
+      block.each(limb_count * people, [this, step, people, stretch, looked](int32_t row) {
+        const int32_t l = order[begin[step] + row / people], p = row % people;
+        for (int32_t i = 0; i < stretch; ++i) {
+          const Candidate& found = looked[row * stretch + i];
+          if (found.peak >= 0) keep(p, l, found, &candidates_of(l, p));
+        }
+      });
     }
+  }
+
+  /// The first child peak at which person p must look for limb l: 0, or beyond all when what was found before holds.
+  SMAP_HOST_DEVICE int32_t begin_search(int64_t l, int64_t p, bool again) const {
+    Candidates& found = candidates_of(l, p);
+    const Node& from = node(p, parent(l));
+    if (again && found.parent == from.peak && found.x == from.x && found.y == from.y) return width;
+    found.count = 0;
+    found.parent = from.peak;
+    found.x = from.x;
+    found.y = from.y;
+    return placed(from) && origin[p] != child(l) ? 0 : width;
+  }
+
+  /// What looking for the children of a person along a limb needs again and again.
+  struct Search {
+    Node from;
+    float reach;
+    View<const float, 2> xy;
+    LimbMaps maps;
+
+    SMAP_HOST_DEVICE Search(const OptimalAssociation& people, int64_t l, int64_t p)
+        : from(people.node(p, people.parent(l))),
+          reach(kReach * people.scale(p) * people.length(l) + kReachMargin),
+          xy(people.all.xy[people.b][people.child(l)]),
+          maps(people.maps(l)) {}
+  };
+
+  /// Child peak c as the end of limb l of person p; peak -1: it is none.
+  SMAP_HOST_DEVICE Candidate look_at(const Search& search, int64_t l, int64_t p, int32_t c) const {
+    const Node& from = search.from;
+    const float dx = search.xy(c, 0) - from.x, dy = search.xy(c, 1) - from.y;
+    Candidate candidate{-1, {}};
+    if (!(dx * dx + dy * dy <= search.reach * search.reach)) return candidate;
+    if (!search.maps.look(from.x, from.y, dx, dy, &candidate.limb)) return candidate;
+    if (from.peak < 0) candidate.limb.paf *= kImaginedFactor;
+    if (fit(p, l, candidate.limb) > 0.0f) candidate.peak = c;
+    return candidate;
   }
 
   SMAP_HOST_DEVICE void keep(int64_t p, int64_t l, const Candidate& candidate, Candidates* found) const {
@@ -260,16 +311,16 @@ struct OptimalAssociation : OptimalPeople {
   SMAP_HOST_DEVICE Assignment problem(int64_t l) const {
     Assignment problem;
     problem.rows = state->found;
-    problem.columns = static_cast<int32_t>(peaks(child(l)));
+    problem.columns = count[child(l)];
     problem.edges = edges_of(l, 0);
-    problem.count = edge_count + l * max_people;
+    problem.count = edge_count + l * rows;
     problem.stride = kCandidates;
-    problem.lend(lent + l * Assignment::words(max_people, capacity));
+    problem.lend(lent + l * Assignment::words(rows, width));
     return problem;
   }
 
   SMAP_HOST_DEVICE Assignment::Edge* edges_of(int64_t l, int64_t p) const {
-    return edges + (l * max_people + p) * kCandidates;
+    return edges + (l * rows + p) * kCandidates;
   }
 
   /// What the candidates of limb l are worth to person p.
@@ -278,7 +329,7 @@ struct OptimalAssociation : OptimalPeople {
     Assignment::Edge* list = edges_of(l, p);
     int32_t n = 0;
     for (int32_t i = 0; i < mine.count; ++i) {
-      const int32_t c = mine.list[i].peak, from = owner[l * capacity + c];
+      const int32_t c = mine.list[i].peak, from = owner[l * width + c];
       if (from >= 0 && origin[from] == child(l)) continue;  // somebody starts there
       float worth = fit(p, l, mine.list[i].limb) + near_first(p) + (from >= 0 ? branch(p, from, l) : 0.0f);
       if (!(worth > 0.0f)) continue;
@@ -286,14 +337,14 @@ struct OptimalAssociation : OptimalPeople {
       const int32_t profit = static_cast<int32_t>(worth * kUnit);
       if (profit > 0) list[n++] = {c, profit};
     }
-    edge_count[l * max_people + p] = n;
+    edge_count[l * rows + p] = n;
   }
 
   /// Gives person p the child of limb l that it was assigned, and the branch of whoever held it.
   SMAP_HOST_DEVICE void hand_over(int64_t l, int64_t p) const {
     const int64_t joint = child(l);
     if (origin[p] == joint) return;
-    const int32_t c = problem(l).column_of[p], from = c >= 0 ? owner[l * capacity + c] : -1;
+    const int32_t c = problem(l).column_of[p], from = c >= 0 ? owner[l * width + c] : -1;
     node(p, joint) = c >= 0 ? at_peak(joint, c, evidence_of(candidates_of(l, p), c)) : nowhere();
     if (from == p) return;
     for (int64_t j = 0; j < joints; ++j)

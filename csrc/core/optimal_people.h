@@ -28,57 +28,77 @@ struct OptimalPeople : ImageProblem {
 
   struct State {
     int32_t found, levels;
-    float nearest;       // smallest positive depth
-    int32_t most_peaks;  // of a joint
+    float nearest;  // smallest positive depth
   };
 
+  int32_t rows;   // people there can be: R
+  int32_t width;  // peaks of the joint that has most: W
+
   State* state;
-  float* depth;             // (P) normalised
-  float* size;              // (P) of the person's limbs, in mean lengths
-  int32_t* twin;            // (P) earlier person found on the same body, or itself
-  int32_t* dropped;         // (P) whether the person lies on a surer one
-  Tally* tallies;           // (P) of the whole people
-  int32_t* origin;          // (P) joint that the person started from
-  Node* nodes;              // (P, J)
-  Node* before;             // (P, J) while branches move
-  Candidates* candidates;   // (L, P)
-  int32_t* below;           // (L, J) whether the joint lies beyond the limb's child
-  int32_t* waits;           // (L, L) whether the limb must come after the earlier one
+  int32_t* ends;            // (L, 2) parent and child, -1 for a limb without one of them
+  int32_t* count;           // (J) peaks
   int32_t* level;           // (L) limbs from the root, 1 for its own
   int32_t* order;           // (L) limbs by step
   int32_t* begin;           // (L + 3) where a step's limbs start
-  int32_t* owner;           // (L, K) person who holds a child peak
-  int32_t* edge_count;      // (L, P) of a person's edges
-  Assignment::Edge* edges;  // (L, P, kCandidates)
+  int32_t* below;           // (L, J) whether the joint lies beyond the limb's child
+  int32_t* waits;           // (L, L) whether the limb must come after the earlier one
+  float* depth;             // (R) normalised
+  float* size;              // (R) of the person's limbs, in mean lengths
+  int32_t* twin;            // (R) earlier person found on the same body, or itself
+  int32_t* dropped;         // (R) whether the person lies on a surer one
+  int32_t* origin;          // (R) joint that the person started from
+  Tally* tallies;           // (R) of the whole people
+  Node* nodes;              // (R, J)
+  int32_t* owner;           // (L, W) person who holds a child peak
+  int32_t* edge_count;      // (L, R) of a person's edges
   int32_t* lent;            // (L, Assignment::words)
+  Node* before;             // (R, J) while branches move
+  Assignment::Edge* edges;  // (L, R, kCandidates)
+  Candidates* candidates;   // (L, R)
+
+  int32_t* spare;       // what is left of the fast memory,
+  int64_t spare_words;  // so many words
 
   SMAP_HOST_DEVICE static int64_t workspace_size(int64_t joints, int64_t limbs, int64_t capacity, int64_t people) {
-    return words<State>(1) + 5 * people + words<Tally>(people) + 2 * words<Node>(people * joints) +
-           words<Candidates>(limbs * people) + limbs * (joints + limbs + 3) + 3 + limbs * (capacity + people) +
+    return words<State>(1) + limbs * (joints + limbs + 5) + 3 + joints + 5 * people + words<Tally>(people) +
+           2 * words<Node>(people * joints) + words<Candidates>(limbs * people) + limbs * (capacity + people) +
            words<Assignment::Edge>(limbs * people * kCandidates) + limbs * Assignment::words(people, capacity);
   }
 
-  SMAP_HOST_DEVICE OptimalPeople(const AssociationProblem& problem, int64_t b) : ImageProblem(problem, b) {
+  /// Everything lies in the problem's workspace, or in `fast` memory as long as there is room.
+  SMAP_HOST_DEVICE OptimalPeople(const AssociationProblem& problem, int64_t b, int32_t* fast = nullptr,
+                                 int64_t fast_words = 0)
+      : ImageProblem(problem, b), rows(0), width(0), spare(fast), spare_words(fast_words) {
+    for (int64_t j = 0; j < joints; ++j) {
+      const auto n = static_cast<int32_t>(peaks(j));
+      width = n > width ? n : width;
+    }
+    const bool roots = limbs == 0 || is_limb(0);
+    const int64_t half = roots && limbs > 0 && all.options.half_bodies ? peaks(ImageProblem::child(0)) : 0;
+    const int64_t most = roots ? peaks(root()) + half : 0;
+    rows = static_cast<int32_t>(most < max_people ? most : max_people);
     int32_t* next = all.workspace.data + b * all.workspace.stride[0];
-    state = take<State>(&next, 1);
-    depth = take<float>(&next, max_people);
-    size = take<float>(&next, max_people);
-    twin = take<int32_t>(&next, max_people);
-    dropped = take<int32_t>(&next, max_people);
-    tallies = take<Tally>(&next, max_people);
-    origin = take<int32_t>(&next, max_people);
-    nodes = take<Node>(&next, max_people * joints);
-    before = take<Node>(&next, max_people * joints);
-    candidates = take<Candidates>(&next, limbs * max_people);
-    below = take<int32_t>(&next, limbs * joints);
-    waits = take<int32_t>(&next, limbs * limbs);
-    level = take<int32_t>(&next, limbs);
-    order = take<int32_t>(&next, limbs);
-    begin = take<int32_t>(&next, limbs + 3);
-    owner = take<int32_t>(&next, limbs * capacity);
-    edge_count = take<int32_t>(&next, limbs * max_people);
-    edges = take<Assignment::Edge>(&next, limbs * max_people * kCandidates);
-    lent = next;
+    take(&state, 1, &next);
+    take(&ends, 2 * limbs, &next);
+    take(&count, joints, &next);
+    take(&level, limbs, &next);
+    take(&order, limbs, &next);
+    take(&begin, limbs + 3, &next);
+    take(&below, limbs * joints, &next);
+    take(&waits, limbs * limbs, &next);
+    take(&depth, rows, &next);
+    take(&size, rows, &next);
+    take(&twin, rows, &next);
+    take(&dropped, rows, &next);
+    take(&origin, rows, &next);
+    take(&tallies, rows, &next);
+    take(&nodes, rows * joints, &next);
+    take(&owner, limbs * width, &next);
+    take(&edge_count, limbs * rows, &next);
+    take(&lent, limbs * Assignment::words(rows, width), &next);
+    take(&before, rows * joints, &next);
+    take(&edges, limbs * rows * kCandidates, &next);
+    take(&candidates, limbs * rows, &next);
   }
 
   template <class T>
@@ -88,14 +108,26 @@ struct OptimalPeople : ImageProblem {
   }
 
   template <class T>
-  SMAP_HOST_DEVICE static T* take(int32_t** next, int64_t count) {
-    T* here = reinterpret_cast<T*>(*next);
-    *next += words<T>(count);
-    return here;
+  SMAP_HOST_DEVICE void take(T** array, int64_t count, int32_t** next) {
+    const int64_t needed = words<T>(count);
+    int32_t*& from = needed <= spare_words ? spare : *next;
+    if (needed <= spare_words) spare_words -= needed;
+    *array = reinterpret_cast<T*>(from);
+    from += needed;
   }
 
+  /// A GPU cannot refuse limbs without a joint; they are left out.
+  SMAP_HOST_DEVICE bool is_limb(int64_t l) const {
+    const int64_t a = ImageProblem::parent(l), c = ImageProblem::child(l);
+    return a >= 0 && c >= 0 && a < joints && c < joints;
+  }
+
+  SMAP_HOST_DEVICE bool exists(int64_t l) const { return ends[2 * l] >= 0; }
+  SMAP_HOST_DEVICE int32_t parent(int64_t l) const { return ends[2 * l]; }
+  SMAP_HOST_DEVICE int32_t child(int64_t l) const { return ends[2 * l + 1]; }
+
   SMAP_HOST_DEVICE Node& node(int64_t p, int64_t joint) const { return nodes[p * joints + joint]; }
-  SMAP_HOST_DEVICE Candidates& candidates_of(int64_t l, int64_t p) const { return candidates[l * max_people + p]; }
+  SMAP_HOST_DEVICE Candidates& candidates_of(int64_t l, int64_t p) const { return candidates[l * rows + p]; }
 
   /// Map pixels per metre at the person's depth.
   SMAP_HOST_DEVICE float scale(int64_t p) const {

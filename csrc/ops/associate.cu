@@ -9,10 +9,7 @@ namespace {
 
 constexpr int kScoreThreads = 128, kScoreBlocks = 8;  // of a limb: a thread each for the pairs of 32 people
 constexpr int kThreads = 512;
-#ifndef SMAP_OPTIMAL_THREADS
-#define SMAP_OPTIMAL_THREADS 256
-#endif
-constexpr int kOptimalThreads = SMAP_OPTIMAL_THREADS;
+constexpr int64_t kSpareWords = 12 * 1024;   // of fast memory: room for a thread per pair of a person and a peak
 constexpr int64_t kSharedBytes = 48 * 1024;  // what every GPU gives without being asked
 
 SMAP_DEVICE int32_t* workspace_of(const Associate& associate, int64_t b) {
@@ -38,10 +35,22 @@ __global__ void __launch_bounds__(kThreads, 1) associate_kernel(const Associate 
 }
 
 // Scores the pairs it needs by itself: by then it knows the person, and few are in reach.
-__global__ void __launch_bounds__(kOptimalThreads, 1) optimal_kernel(const Associate associate) {
-  __shared__ int32_t memory[CudaBlock::kMaxWarps];
+__global__ void __launch_bounds__(kThreads, 1) optimal_kernel(const Associate associate, int64_t fast_words) {
+  extern __shared__ int32_t memory[];
   CudaBlock block(memory);
-  OptimalAssociation(associate, blockIdx.x).run(block);
+  OptimalAssociation(associate, blockIdx.x, memory + CudaBlock::kMaxWarps, fast_words).run(block);
+}
+
+void launch_optimal(const Associate& associate, int64_t count, cudaStream_t stream) {
+  int device = 0, most = 0;
+  cudaGetDevice(&device);
+  cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+  const int64_t wanted = (CudaBlock::kMaxWarps + associate.workspace_size() + kSpareWords) * 4;
+  const int bytes = static_cast<int>(wanted < most ? wanted : most);
+  cudaFuncSetAttribute(optimal_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+  optimal_kernel<<<static_cast<unsigned>(count), kThreads, static_cast<size_t>(bytes), stream>>>(
+      associate, bytes / 4 - CudaBlock::kMaxWarps);
+  check_launch("associate: optimal");
 }
 
 }  // namespace
@@ -51,8 +60,7 @@ template <>
 void launch<Associate>(const Associate& associate, int64_t count, void* stream) {
   const auto cuda_stream = static_cast<cudaStream_t>(stream);
   if (associate.options.mode == Association::kOptimal) {
-    optimal_kernel<<<static_cast<unsigned>(count), kOptimalThreads, 0, cuda_stream>>>(associate);
-    check_launch("associate: optimal");
+    launch_optimal(associate, count, cuda_stream);
     return;
   }
   const int64_t limbs = count * associate.limbs.size[0];

@@ -6,12 +6,9 @@
 
 namespace smap {
 
-#ifndef SMAP_TILE_HEIGHT
-#define SMAP_TILE_HEIGHT 32
-#endif
-/// A part of one channel; a thread has four neighbours in a row at a time and writes them together.
+/// 64 x 32 pixels of one channel; a thread has four neighbours in a row at a time and writes them together.
 struct Tile {
-  static constexpr int32_t kWidth = 64, kHeight = SMAP_TILE_HEIGHT, kQuads = kWidth / 4 * kHeight;
+  static constexpr int32_t kWidth = 64, kHeight = 32, kQuads = kWidth / 4 * kHeight;
   int64_t b, channel;
   int32_t x, y;
 

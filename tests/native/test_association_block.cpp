@@ -30,7 +30,8 @@ struct Result {
   }
 };
 
-Result solve_in_blocks(const Associate& problem, Order order) {
+/// `fast_words` of memory beside the workspace: none, too little or enough.
+Result solve_in_blocks(const Associate& problem, Order order, size_t fast_words) {
   const int64_t batch = problem.count.size[0], limbs = problem.limbs.size[0];
   Result result(batch, problem.people.size[1], problem.count.size[1]);
   const Associate associate = result.of(problem);
@@ -41,7 +42,9 @@ Result solve_in_blocks(const Associate& problem, Order order) {
     Associate with_memory = associate;
     with_memory.workspace = workspace.view();
     with_memory.status = status.view();
-    for (int64_t b = 0; b < batch; ++b) smap::OptimalAssociation(with_memory, b).run(block);
+    std::vector<int32_t> fast(fast_words, 77);
+    for (int64_t b = 0; b < batch; ++b)
+      smap::OptimalAssociation(with_memory, b, fast.data(), static_cast<int64_t>(fast.size())).run(block);
     return result;
   }
   const smap::AssociationMemory memory(associate);
@@ -111,7 +114,8 @@ int64_t compare(uint32_t seed) {
   problem = expected.of(problem);
   smap::associate_on_host(problem);
   for (Order order : {Order::kForward, Order::kBackward, Order::kShuffled}) {
-    const Result result = solve_in_blocks(problem, order);
+    constexpr size_t kFastWords[] = {0, 300, 1000, 3000, 100000};
+    const Result result = solve_in_blocks(problem, order, kFastWords[integer(random, 0, 4)]);
     CHECK(same_bits(result.count, expected.count));
     CHECK(same_bits(result.people, expected.people));
     CHECK(same_bits(result.root_depths, expected.root_depths));
