@@ -4,14 +4,15 @@
 #   OUT=DIR      results: tests.log, benchmarks.json, bench.json (default: out)
 #   PYTHON=...   interpreter (default: python3)
 #   ARCH=90      architecture to compile for (default: that of the first GPU)
-#   TESTS=...    arguments of pytest (default: the tests that use a GPU)
+#   TESTS=...    arguments of pytest (default: all tests that use a GPU, in six processes with pytest-xdist)
 # Every step has a time limit: all of it ends within nine minutes.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 out=${OUT:-out}
 mkdir -p "$out"
-tests=${TESTS:-tests/cuda tests/ops tests/network tests/test_graph.py tests/test_round_trip.py tests/test_decode.py tests/test_lift.py tests/synthetic/test_renderer.py tests/train/test_drawing.py -m cuda}
+tests=${TESTS:-tests -m cuda}
+"$python" -c 'import xdist' 2>/dev/null && tests+=" -n 6"
 failed=0
 
 "$python" - <<'PY' || exit 2
