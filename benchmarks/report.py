@@ -35,7 +35,7 @@ def machine(info: dict[str, Any]) -> str:
 
 def table(result: dict[str, Any]) -> str:
     """One results file as Markdown: a heading with machine and date, then a row per benchmark."""
-    gpus = sorted({b["extra_info"]["device"] for b in result["benchmarks"] if b["extra_info"].get("device", "cpu") != "cpu"})
+    gpus = sorted({b["extra_info"].get("device", "cpu") for b in result["benchmarks"]} - {"cpu"})
     lines = [f"{', '.join([machine(result['machine_info']), *gpus])}; {result['datetime'][:10]}:", ""]
     lines += ["| group | benchmark | median | fastest |", "|---|---|---|---|"]
     for b in sorted(result["benchmarks"], key=lambda b: (b["group"] or "", b["name"])):

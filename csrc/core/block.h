@@ -2,7 +2,8 @@
 // after thread in any order, on a CPU (tests/native/emulated_block.h): a machine without a GPU tests their steps.
 //
 // A Block has, each ending with a barrier of the whole block and called by all of it:
-//   each(n, f)              f(i) for i in 0..n-1. Nothing that f writes is read by another i of the same step.
+//   each(n, f)              f(i) for i in 0..n-1. Nothing that f writes is read by another i of the same step, nor
+//                           written, unless it is the same value.
 //   each_apart(n, f)        as each, for few i of long work: on a GPU no two of them share a warp, whose threads take
 //                           turns wherever their ways part.
 //   any(n, f)               is f(i) true for some i? Calls all of them.

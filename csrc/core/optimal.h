@@ -68,7 +68,7 @@ struct OptimalAssociation : OptimalPeople {
         ends[2 * i] = is_limb(i) ? static_cast<int32_t>(ImageProblem::parent(i)) : -1;
         ends[2 * i + 1] = is_limb(i) ? static_cast<int32_t>(ImageProblem::child(i)) : -1;
       } else {
-        count[i - all_limbs] = static_cast<int32_t>(peaks(i - all_limbs));
+        peak_count[i - all_limbs] = static_cast<int32_t>(peaks(i - all_limbs));
       }
     });
     block.each(all_limbs, [this](int32_t l) {
@@ -102,7 +102,7 @@ struct OptimalAssociation : OptimalPeople {
   /// A person at every root peak.
   template <class Block>
   SMAP_DEVICE void start(Block& block) const {
-    const int32_t people = rows == 0 ? 0 : count[root()] < rows ? count[root()] : rows;
+    const int32_t people = rows == 0 ? 0 : peak_count[root()] < rows ? peak_count[root()] : rows;
     block.each(people, [this](int32_t k) { add(k, root(), k); });
     block.each(1, [this, people](int32_t) {
       state->found = people;
@@ -128,7 +128,7 @@ struct OptimalAssociation : OptimalPeople {
     size[p] = 1.0f;
     origin[p] = static_cast<int32_t>(joint);
     for (int64_t j = 0; j < joints; ++j) node(p, j) = nowhere();
-    for (int64_t l = 0; l < limbs; ++l) candidates_of(l, p).count = 0;
+    for (int64_t l = 0; l < limbs; ++l) candidates_of(l, p) = {0, -1, NAN, NAN, {}};
     node(p, joint) = at_peak(joint, k, {0.0f, 0.0f, 0.0f});
   }
 
@@ -143,12 +143,12 @@ struct OptimalAssociation : OptimalPeople {
     const int64_t joint = child(0);
     const int32_t people = state->found;
     int32_t *taken = owner, *peak = twin;
-    block.each(count[joint], [taken](int32_t k) { taken[k] = 0; });
+    block.each(peak_count[joint], [taken](int32_t k) { taken[k] = 0; });
     block.each(people, [this, joint, taken](int32_t p) {
       if (node(p, joint).peak >= 0) taken[node(p, joint).peak] = 1;
     });
     block.each(1, [this, joint, taken, peak](int32_t) {
-      for (int32_t k = 0; k < count[joint] && state->found < rows; ++k)
+      for (int32_t k = 0; k < peak_count[joint] && state->found < rows; ++k)
         if (!taken[k]) peak[state->found++] = k;
     });
     block.each(state->found - people, [this, joint, people, peak](int32_t i) {
@@ -199,22 +199,22 @@ struct OptimalAssociation : OptimalPeople {
   /// Marks who holds the child peaks of the step's limbs, and finds whom they may go to.
   template <class Block>
   SMAP_DEVICE void find_candidates(Block& block, int32_t step, bool again) const {
-    block.each(width, [this, step](int32_t k) {
-      for (int32_t i = begin[step]; i < begin[step + 1]; ++i) owner[order[i] * width + k] = -1;
+    block.each(most_peaks, [this, step](int32_t k) {
+      for (int32_t i = begin[step]; i < begin[step + 1]; ++i) owner[order[i] * most_peaks + k] = -1;
     });
     // With memory to spare every pair of a person and a peak has a thread; else a person looks at peak after peak.
     const int32_t pairs = (begin[step + 1] - begin[step]) * state->found;
     const int64_t room = pairs > 0 ? spare_words / (pairs * words<Candidate>(1)) : 0;
-    const auto stretch = static_cast<int32_t>(room < width ? room : width);
+    const auto stretch = static_cast<int32_t>(room < most_peaks ? room : most_peaks);
     each_person(block, step, [this, again, stretch](int32_t l, int32_t p) {
       const Node& held = node(p, child(l));
-      if (held.peak >= 0) owner[l * width + held.peak] = p;
-      const int32_t first = begin_search(l, p, again);
-      edge_count[l * rows + p] = first;
-      if (stretch > 0 || first > 0) return;
-      const Search search(*this, l, p);
-      for (int32_t c = 0, peaks = count[child(l)]; c < peaks; ++c) {
-        const Candidate found = look_at(search, l, p, c);
+      if (held.peak >= 0) owner[l * most_peaks + held.peak] = p;
+      const bool wanted = begin_search(l, p, again);
+      searching[l * rows + p] = wanted;
+      if (stretch > 0 || !wanted) return;
+      const Search along(*this, l, p);
+      for (int32_t c = 0, last = peak_count[child(l)]; c < last; ++c) {
+        const Candidate found = look_at(along, l, p, c);
         if (found.peak >= 0) keep(p, l, found, &candidates_of(l, p));
       }
     });
@@ -226,11 +226,11 @@ struct OptimalAssociation : OptimalPeople {
   SMAP_DEVICE void search(Block& block, int32_t step, int32_t stretch) const {
     auto* const looked = reinterpret_cast<Candidate*>(spare);
     const int32_t people = state->found, limb_count = begin[step + 1] - begin[step];
-    for (int32_t first = 0; first < width; first += stretch) {
+    for (int32_t first = 0; first < most_peaks; first += stretch) {
       block.each(limb_count * people * stretch, [this, step, people, first, stretch, looked](int32_t i) {
         const int32_t row = i / stretch, l = order[begin[step] + row / people], p = row % people;
         const int32_t c = first + i % stretch;
-        const bool wanted = edge_count[l * rows + p] == 0 && c < count[child(l)];
+        const bool wanted = searching[l * rows + p] && c < peak_count[child(l)];
         looked[i] = wanted ? look_at(Search(*this, l, p), l, p, c) : Candidate{-1, {}};
       });
       block.each(limb_count * people, [this, step, people, stretch, looked](int32_t row) {
@@ -243,16 +243,16 @@ struct OptimalAssociation : OptimalPeople {
     }
   }
 
-  /// The first child peak at which person p must look for limb l: 0, or beyond all when what was found before holds.
-  SMAP_HOST_DEVICE int32_t begin_search(int64_t l, int64_t p, bool again) const {
+  /// Whether person p must look for the children of limb l: not when what was found before still holds.
+  SMAP_HOST_DEVICE bool begin_search(int64_t l, int64_t p, bool again) const {
     Candidates& found = candidates_of(l, p);
     const Node& from = node(p, parent(l));
-    if (again && found.parent == from.peak && found.x == from.x && found.y == from.y) return width;
+    if (again && found.parent == from.peak && found.x == from.x && found.y == from.y) return false;
     found.count = 0;
     found.parent = from.peak;
     found.x = from.x;
     found.y = from.y;
-    return placed(from) && origin[p] != child(l) ? 0 : width;
+    return placed(from) && origin[p] != child(l);
   }
 
   /// What looking for the children of a person along a limb needs again and again.
@@ -311,11 +311,11 @@ struct OptimalAssociation : OptimalPeople {
   SMAP_HOST_DEVICE Assignment problem(int64_t l) const {
     Assignment problem;
     problem.rows = state->found;
-    problem.columns = count[child(l)];
+    problem.columns = peak_count[child(l)];
     problem.edges = edges_of(l, 0);
     problem.count = edge_count + l * rows;
     problem.stride = kCandidates;
-    problem.lend(lent + l * Assignment::words(rows, width));
+    problem.lend(lent + l * Assignment::words(rows, most_peaks));
     return problem;
   }
 
@@ -329,7 +329,7 @@ struct OptimalAssociation : OptimalPeople {
     Assignment::Edge* list = edges_of(l, p);
     int32_t n = 0;
     for (int32_t i = 0; i < mine.count; ++i) {
-      const int32_t c = mine.list[i].peak, from = owner[l * width + c];
+      const int32_t c = mine.list[i].peak, from = owner[l * most_peaks + c];
       if (from >= 0 && origin[from] == child(l)) continue;  // somebody starts there
       float worth = fit(p, l, mine.list[i].limb) + near_first(p) + (from >= 0 ? branch(p, from, l) : 0.0f);
       if (!(worth > 0.0f)) continue;
@@ -344,7 +344,7 @@ struct OptimalAssociation : OptimalPeople {
   SMAP_HOST_DEVICE void hand_over(int64_t l, int64_t p) const {
     const int64_t joint = child(l);
     if (origin[p] == joint) return;
-    const int32_t c = problem(l).column_of[p], from = c >= 0 ? owner[l * width + c] : -1;
+    const int32_t c = problem(l).column_of[p], from = c >= 0 ? owner[l * most_peaks + c] : -1;
     node(p, joint) = c >= 0 ? at_peak(joint, c, evidence_of(candidates_of(l, p), c)) : nowhere();
     if (from == p) return;
     for (int64_t j = 0; j < joints; ++j)
@@ -361,6 +361,7 @@ struct OptimalAssociation : OptimalPeople {
   SMAP_HOST_DEVICE float branch(int64_t p, int64_t from, int64_t l) const {
     float sum = 0.0f;
     for (int64_t k = l + 1; k < limbs; ++k) {
+      if (!exists(k)) continue;
       const Node& end = node(from, child(k));
       if (below[l * joints + child(k)] && end.peak >= 0) sum += fit(p, k, end.limb);
     }

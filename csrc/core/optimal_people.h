@@ -31,12 +31,12 @@ struct OptimalPeople : ImageProblem {
     float nearest;  // smallest positive depth
   };
 
-  int32_t rows;   // people there can be: R
-  int32_t width;  // peaks of the joint that has most: W
+  int32_t rows;        // people there can be: R
+  int32_t most_peaks;  // of a joint: K
 
   State* state;
   int32_t* ends;            // (L, 2) parent and child, -1 for a limb without one of them
-  int32_t* count;           // (J) peaks
+  int32_t* peak_count;      // (J)
   int32_t* level;           // (L) limbs from the root, 1 for its own
   int32_t* order;           // (L) limbs by step
   int32_t* begin;           // (L + 3) where a step's limbs start
@@ -49,8 +49,9 @@ struct OptimalPeople : ImageProblem {
   int32_t* origin;          // (R) joint that the person started from
   Tally* tallies;           // (R) of the whole people
   Node* nodes;              // (R, J)
-  int32_t* owner;           // (L, W) person who holds a child peak
+  int32_t* owner;           // (L, K) person who holds a child peak
   int32_t* edge_count;      // (L, R) of a person's edges
+  int32_t* searching;       // (L, R) whether the person looks for child peaks: `edge_count` before there are edges
   int32_t* lent;            // (L, Assignment::words)
   Node* before;             // (R, J) while branches move
   Assignment::Edge* edges;  // (L, R, kCandidates)
@@ -68,10 +69,10 @@ struct OptimalPeople : ImageProblem {
   /// Everything lies in the problem's workspace, or in `fast` memory as long as there is room.
   SMAP_HOST_DEVICE OptimalPeople(const AssociationProblem& problem, int64_t b, int32_t* fast = nullptr,
                                  int64_t fast_words = 0)
-      : ImageProblem(problem, b), rows(0), width(0), spare(fast), spare_words(fast_words) {
+      : ImageProblem(problem, b), rows(0), most_peaks(0), spare(fast), spare_words(fast_words) {
     for (int64_t j = 0; j < joints; ++j) {
       const auto n = static_cast<int32_t>(peaks(j));
-      width = n > width ? n : width;
+      most_peaks = n > most_peaks ? n : most_peaks;
     }
     const bool roots = limbs == 0 || is_limb(0);
     const int64_t half = roots && limbs > 0 && all.options.half_bodies ? peaks(ImageProblem::child(0)) : 0;
@@ -80,7 +81,7 @@ struct OptimalPeople : ImageProblem {
     int32_t* next = all.workspace.data + b * all.workspace.stride[0];
     take(&state, 1, &next);
     take(&ends, 2 * limbs, &next);
-    take(&count, joints, &next);
+    take(&peak_count, joints, &next);
     take(&level, limbs, &next);
     take(&order, limbs, &next);
     take(&begin, limbs + 3, &next);
@@ -93,9 +94,10 @@ struct OptimalPeople : ImageProblem {
     take(&origin, rows, &next);
     take(&tallies, rows, &next);
     take(&nodes, rows * joints, &next);
-    take(&owner, limbs * width, &next);
+    take(&owner, limbs * most_peaks, &next);
     take(&edge_count, limbs * rows, &next);
-    take(&lent, limbs * Assignment::words(rows, width), &next);
+    searching = edge_count;
+    take(&lent, limbs * Assignment::words(rows, most_peaks), &next);
     take(&before, rows * joints, &next);
     take(&edges, limbs * rows * kCandidates, &next);
     take(&candidates, limbs * rows, &next);

@@ -47,7 +47,8 @@ void launch_optimal(const Associate& associate, int64_t count, cudaStream_t stre
   cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
   const int64_t wanted = (CudaBlock::kMaxWarps + associate.workspace_size() + kSpareWords) * 4;
   const int bytes = static_cast<int>(wanted < most ? wanted : most);
-  cudaFuncSetAttribute(optimal_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+  // Of the function, not of the launch: every thread of the host asks for the same.
+  cudaFuncSetAttribute(optimal_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most);
   optimal_kernel<<<static_cast<unsigned>(count), kThreads, static_cast<size_t>(bytes), stream>>>(
       associate, bytes / 4 - CudaBlock::kMaxWarps);
   check_launch("associate: optimal");

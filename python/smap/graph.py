@@ -80,6 +80,7 @@ class _Run:
     host: tuple[Tensor, ...]  # canvases, views, result
     device: tuple[Tensor, ...]
     compute: Callable[[], None]
+    constants: list[object]  # whose memory a graph reads
 
 
 class Runner:
@@ -133,7 +134,8 @@ class Runner:
 
         on_gpu = self.device.type == "cuda"
         host = tuple(torch.empty_like(t, pin_memory=on_gpu) for t in inputs)
-        return _Run(host, device, self._capture(compute) if on_gpu else compute)
+        with kept_constants() as constants:
+            return _Run(host, device, self._capture(compute) if on_gpu else compute, constants)
 
     def _capture(self, compute: Callable[[], None]) -> Callable[[], None]:
         side = self._side
@@ -143,10 +145,6 @@ class Runner:
                 compute()
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        with kept_constants() as constants, torch.cuda.graph(graph, self._pool, side, "thread_local"):
-            compute()  # "thread_local": other threads may go on using the GPU
-
-        def replay(held: object = constants) -> None:
-            graph.replay()
-
-        return replay
+        with torch.cuda.graph(graph, self._pool, side, "thread_local"):  # other threads may go on using the GPU
+            compute()
+        return graph.replay

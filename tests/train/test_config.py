@@ -29,6 +29,20 @@ def test_there_are_examples() -> None:
     assert EXAMPLES
 
 
+UPRIGHT_AND_WIDE = """
+[[phases]]
+until = 1.0
+size = [96, 64]
+batch = 1
+upright = 0.5
+[[data]]
+kind = "scenes"
+options = { width = 96 }
+[schedule]
+steps = 1
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -39,6 +53,8 @@ def test_there_are_examples() -> None:
         ("[loss]\npreset = 'best'", "loss preset must be 'native' or 'release', got 'best'"),
         ("[network]\npreset = 'huge'", "network preset must be 'small' or 'paper', got 'huge'"),
         ("[[phases]]\nuntil = 1.0\nsize = [100, 64]\nbatch = 1\n[schedule]\nsteps = 1", "multiples of 32"),
+        ("[[phases]]\nuntil = 1.0\nsize = [96, 64]\nbatch = 1\nupright = 2.0", "upright must be .*, got 2.0"),
+        (UPRIGHT_AND_WIDE, "data options must leave width and height to upright steps, got {'width': 96}"),
     ],
 )
 def test_names_file_and_field(tmp_path: Path, text: str, message: str) -> None:

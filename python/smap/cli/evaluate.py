@@ -23,6 +23,7 @@ from ..evaluate import (
     to_json,
 )
 from ..metrics import PROTOCOLS
+from ..ops import HAS_CUDA
 from ._estimator import add_estimator_arguments, positive
 from ._files import prepare_folder, write_whole
 from .data import add_option_argument, open_named, parse_options
@@ -88,9 +89,8 @@ def workers_of(args: argparse.Namespace, images: int) -> int:
     """Processes to use: as told, else one per core where a CPU does the work and there is enough of it."""
     if args.workers is not None:
         return max(0, int(args.workers))
-    import torch
 
-    on_gpu = torch.cuda.is_available() if args.device is None else not str(args.device).startswith("cpu")
+    on_gpu = HAS_CUDA if args.device is None else not str(args.device).startswith("cpu")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return 0 if on_gpu or images < WORKERS_FROM or cores < 2 else cores
 

@@ -46,21 +46,18 @@ class PicturePool:
             (bool(p), int(i)) if w else None
             for i, p, w in zip(images.ravel(), panoramas.ravel(), wanted.ravel(), strict=True)
         ]
-        if not self._fill(keys):
+        missing = [key for key in dict.fromkeys(keys) if key is not None and key not in self._row_of]
+        if not self._add(missing):
             self._forget()
-            if not self._fill(keys):
+            if not self._add([key for key in dict.fromkeys(keys) if key is not None]):
                 raise MemoryError(f"backgrounds of one batch must take less than {_BYTES} bytes, got more")
         rows = np.array([0 if key is None else self._row_of[key] for key in keys], np.int64)
         sizes = np.array([(1, 1) if key is None else self._table[self._row_of[key]][1:] for key in keys], np.int64)
         return rows.reshape(images.shape), sizes.reshape(*images.shape, 2)
 
-    def _fill(self, keys: list[tuple[bool, int] | None]) -> bool:
+    def _add(self, keys: list[tuple[bool, int]]) -> bool:
         """False when there is no room for all."""
-        before = len(self._table)
-        missing = [key for key in dict.fromkeys(keys) if key is not None and key not in self._row_of]
-        with ThreadPoolExecutor() as threads:  # decoding leaves the interpreter free
-            pictures = list(threads.map(self._decoded, missing)) if missing else []
-        for key, picture in zip(missing, pictures, strict=True):
+        for key, picture in zip(keys, self._decode(keys), strict=True):
             end = self._used + picture.size
             if end > len(self.texels):
                 return False
@@ -68,9 +65,15 @@ class PicturePool:
             self._row_of[key] = len(self._table)
             self._table.append((self._used, picture.shape[1], picture.shape[0]))
             self._used = end
-        if len(self._table) > before or len(self.table) != len(self._table):
+        if len(self.table) != len(self._table):
             self.table = torch.tensor(self._table, dtype=torch.int64).reshape(-1, 3).to(self.texels.device)
         return True
+
+    def _decode(self, keys: list[tuple[bool, int]]) -> list[U8]:
+        if self.texels.device.type == "cpu":  # workers share the cores already
+            return [self._decoded(key) for key in keys]
+        with ThreadPoolExecutor() as threads:  # decoding leaves the interpreter free
+            return list(threads.map(self._decoded, keys))
 
     def _decoded(self, key: tuple[bool, int]) -> U8:
         panorama, index = key

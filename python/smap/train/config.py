@@ -148,6 +148,10 @@ class TrainConfig:
             raise ValueError(f"phases must end at until = 1, got {self.phases[-1].until}")
         if not self.data:
             raise ValueError("data must name at least one source, got none")
+        if any(phase.upright for phase in self.phases):
+            for source in self.data:
+                if source.kind == "scenes" and source.options.keys() & {"width", "height"}:
+                    raise ValueError(f"data options must leave width and height to upright steps, got {source.options}")
         for name, choices in (
             ("optimiser", ("muon", "adamw", "adam")),
             ("precision", ("auto", "bfloat16", "float32")),

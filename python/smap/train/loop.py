@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from ..errors import WeightsError
 from ..network import Hourglass, NetworkConfig, RawMaps, load_network, normalise, save_network
 from ..network.checkpoint import check_shapes
 from ..network.losses import LossParts, network_loss
+from ..ops import HAS_CUDA
 from .batch import Batch, build_targets
 from .checkpoint import read_checkpoint, write_checkpoint
 from .config import TrainConfig, plain
@@ -78,7 +80,7 @@ class Trainer:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         if device is None:
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+            device = "cuda" if HAS_CUDA else "cpu"
         self.device = torch.device(device)
         if self.device.type == "cuda" and self.device.index is None:
             self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
@@ -145,7 +147,12 @@ class Trainer:
         self.best = float(state["best"])
 
     def save(self, name: str = LAST) -> bool:
-        """Write a checkpoint. A disk that is full costs only this one: the last good one stays and training goes on."""
+        """Write a checkpoint. A disk that is full costs only this one: the last good one stays and training goes on.
+
+        Raises:
+            FloatingPointError: as ``run``.
+        """
+        self._check_last()
         if not self.main:
             return True
         try:
@@ -227,10 +234,11 @@ class Trainer:
                     sums, pictures, window = torch.zeros_like(sums), 0, time.monotonic()
                 self.save()
             finally:
-                drawn.close()
-                stream.close()
-                if curve is not None:
-                    curve.close()
+                with ExitStack() as closing:
+                    if curve is not None:
+                        closing.callback(curve.close)
+                    closing.callback(stream.close)
+                    closing.callback(drawn.close)  # first
 
     def stop(self) -> None:
         """Let ``run`` end, with a checkpoint, at the next line of the curve; may be called by a signal handler."""
@@ -256,7 +264,7 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), config.clip if config.clip > 0 else math.inf)
         self._check_last()
         figures = torch.stack([parts.total.detach(), norm.detach()]).to("cpu", non_blocking=True)
-        arrived = torch.cuda.current_stream().record_event() if self.device.type == "cuda" else None
+        arrived = torch.cuda.current_stream(self.device).record_event() if self.device.type == "cuda" else None
         self._unchecked = step, batch, figures, arrived
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)

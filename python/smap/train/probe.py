@@ -19,7 +19,7 @@ class Probe:
 
     ``left_right``: share of left/right pairs of joints, at least 1.5 map pixels apart, whose heatmaps are higher at the
     right places than with the sides swapped (chance: 0.5). ``limb_depth_r2``: of limb depths at the pixels of limbs.
-    ``root_error``: median relative error of the root depth in the roots' cells.
+    ``root_error``: median relative error of the root depth in the cells that people are rooted in.
     """
 
     def __init__(self, network: NetworkConfig) -> None:
@@ -32,7 +32,7 @@ class Probe:
         """``maps`` and ``truth`` of the finest scale of the last stage."""
         height, width = maps.heatmaps.shape[-2:]
         xy = ((batch.joints + 0.5) / STRIDE - 0.5).nan_to_num()
-        column, row = xy.round().long().unbind(-1)
+        column, row = (xy + 0.5).floor().long().unbind(-1)
         cells = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)  # (B, P, J)
         sums = torch.stack([*self._pairs(maps, cells, xy, batch.visibility), *self._limbs(maps, truth)])
         self._sums = sums if self._sums is None else self._sums + sums
@@ -62,16 +62,20 @@ class Probe:
         return count, total, squares, errors
 
     def _roots(self, maps: RawMaps, truth: ScaleTargets, cells: Tensor, visibility: Tensor) -> Tensor:
-        """``(B * P,)`` relative errors, NaN for people without a root to learn from."""
-        root = self.network.skeleton.root
-        cell = cells[:, :, root]
+        """``(B * P,)`` relative errors, NaN for people without a root to learn from.
+
+        As ``make_targets`` has it, a person is rooted in the first joint, root outwards, that is there.
+        """
+        order = _root_outwards(self.network.skeleton, cells.device)
+        seen = visibility[:, :, order] > 0
+        cell = cells.gather(2, order[seen.int().argmax(-1)][..., None])[..., 0]
         said, true, weight, valid = (
             values.detach().float().flatten(1).gather(1, cell)
             for values in (maps.root_depth, truth.root_depth, truth.root_weight, truth.valid)
         )
         if self.network.root_depth == "log":
             said = torch.exp((said - ROOT_LOG_OFFSET) / ROOT_LOG_SCALE)
-        there = (visibility[:, :, root] > 0) & (weight == 1) & (valid > 0)
+        there = seen.any(-1) & (weight == 1) & (valid > 0)
         return torch.where(there, (said - true).abs() / true, torch.nan).flatten()
 
     def result(self) -> dict[str, float]:
@@ -92,3 +96,8 @@ def _sides(skeleton: Skeleton, device: torch.device) -> tuple[Tensor, Tensor]:
     left = [j for j, name in enumerate(skeleton.joints) if name.startswith("left_")]
     right = [skeleton.flipped_joints[j] for j in left]
     return torch.tensor(left, device=device), torch.tensor(right, device=device)
+
+
+@constant_tensors
+def _root_outwards(skeleton: Skeleton, device: torch.device) -> Tensor:
+    return torch.tensor([skeleton.root, *(child for _, child in skeleton.limbs)], device=device)

@@ -82,11 +82,15 @@ def draw_ahead(stream: BatchStream, draw: Drawer) -> Generator[tuple[int, Batch]
     """The batches of a stream, drawn. On a GPU each is drawn while the one before it is trained on, by a thread and a
     CUDA stream of their own. Close it before the stream.
     """
-    if draw.device.type == "cpu":
+    if draw.device.type != "cuda":
         for step, planned in stream:
             yield step, draw(planned)
         return
     side, coming = torch.cuda.Stream(draw.device), iter(stream)
+
+    def prepare() -> None:
+        with torch.cuda.device(draw.device), torch.cuda.stream(side):
+            draw.prepare()
 
     def drawn() -> tuple[int, Batch, torch.cuda.Event]:
         step, planned = next(coming)
@@ -94,7 +98,7 @@ def draw_ahead(stream: BatchStream, draw: Drawer) -> Generator[tuple[int, Batch]
             return step, draw(planned).to(draw.device), side.record_event()
 
     with ThreadPoolExecutor(1, "smap-draw") as thread:
-        prepared = thread.submit(draw.prepare)
+        prepared = thread.submit(prepare)
         ahead = thread.submit(drawn)
         prepared.result()
         while True:
