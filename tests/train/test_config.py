@@ -53,7 +53,7 @@ steps = 1
         ("[loss]\npreset = 'best'", "loss preset must be 'native' or 'release', got 'best'"),
         ("[network]\npreset = 'huge'", "network preset must be 'small' or 'paper', got 'huge'"),
         ("[[phases]]\nuntil = 1.0\nsize = [100, 64]\nbatch = 1\n[schedule]\nsteps = 1", "multiples of 32"),
-        ("[[phases]]\nuntil = 1.0\nsize = [96, 64]\nbatch = 1\nupright = 2.0", "upright must be .*, got 2.0"),
+        (UPRIGHT_AND_WIDE.replace("0.5", "2.0"), "upright must be in .*, got 2.0"),
         (UPRIGHT_AND_WIDE, "data options must leave width and height to upright steps, got {'width': 96}"),
     ],
 )
