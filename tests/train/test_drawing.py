@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from smap import SMAP15
 from smap.train import TrainConfig, Trainer
 from smap.train.batch import Batch, join, learnable
 from smap.train.pictures import BatchMaker, Drawer, Planned
+from smap.train.workers import BatchStream, draw_ahead
 
 from .tiny import NETWORK, tiny_config
 
@@ -50,6 +52,36 @@ def test_an_interrupted_run_ends_as_one_that_was_not(tmp_path: Path, workers: in
         pieces.run(until=stop)
     for key, value in whole.network.state_dict().items():
         torch.testing.assert_close(pieces.network.state_dict()[key], value, rtol=0, atol=0, msg=key)
+
+
+def test_drawn_ahead_is_drawn_in_line(device: torch.device) -> None:
+    config = drawing("device")
+    draw, make = Drawer(config, device), BatchMaker(config)
+    ahead = draw_ahead(BatchStream(make, 0, 0), draw)
+    found = [next(ahead) for _ in range(3)]
+    ahead.close()  # with a batch on its way
+    for step, (got, batch) in enumerate(found):
+        assert got == step
+        same(batch, draw(make()(step)).to(device))
+
+
+def test_errors_of_a_batch_that_is_drawn_ahead_arrive(device: torch.device) -> None:
+    config = drawing("device")
+
+    def make() -> Callable[[int], Planned]:
+        batch = BatchMaker(config)()
+
+        def or_refuse(step: int) -> Planned:
+            if step == 1:
+                raise ValueError("no such picture")
+            return batch(step)
+
+        return or_refuse
+
+    ahead = draw_ahead(BatchStream(make, 0, 0), Drawer(config, device))
+    assert next(ahead)[0] == 0
+    with pytest.raises(ValueError, match="no such picture"):
+        next(ahead)
 
 
 @pytest.mark.cuda
