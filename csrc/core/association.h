@@ -43,6 +43,12 @@ struct AssociationProblem {
   View<int32_t, 1> status;        // (B) 0, or which map held a value that is not finite; out
 
   enum Status : int32_t { kFine, kPafsNotFinite, kLimbDepthsNotFinite, kRootDepthNotFinite };
+
+  /// Whether both joints of a limb are there. A GPU cannot refuse others; it leaves them out.
+  SMAP_HOST_DEVICE bool is_limb(int64_t l) const {
+    const int64_t parent = limbs(l, 0), child = limbs(l, 1), joints = count.size[1];
+    return parent >= 0 && child >= 0 && parent < joints && child < joints;
+  }
 };
 
 /// What every solver needs to know of one image.

@@ -129,11 +129,9 @@ class BlockAssociation {
   /// A limb comes after those that give its parent joint, and after the first one, which decides who the people are.
   SMAP_DEVICE int32_t read_limbs() {
     block_.each(limbs_, [&](int32_t l) {
-      const int64_t parent = all_.limbs(l, 0), child = all_.limbs(l, 1);
-      const bool exists = parent >= 0 && child >= 0 && parent < joints_ && child < joints_;
-      parent_[l] = static_cast<int32_t>(parent);
-      child_[l] = static_cast<int32_t>(child);
-      level_[l] = exists ? 0 : -1;
+      parent_[l] = static_cast<int32_t>(all_.limbs(l, 0));
+      child_[l] = static_cast<int32_t>(all_.limbs(l, 1));
+      level_[l] = all_.is_limb(l) ? 0 : -1;
     });
     block_.each(1, [&](int32_t) {
       for (int32_t l = 1; l < limbs_; ++l) {

@@ -55,18 +55,29 @@ struct OptimalAssociation : OptimalPeople {
   template <class Block, class Work>
   SMAP_DEVICE void each_person(Block& block, int32_t step, Work work) const {
     const int32_t people = state->found, first = begin[step], limb_count = begin[step + 1] - first;
-    block.each(limb_count * people,
-               [this, first, people, work](int32_t i) { work(order[first + i / people], i % people); });
+    block.each(limb_count * people, [this, first, people, work](int32_t row) {
+      const auto [l, p] = pair(first, people, row);
+      work(l, p);
+    });
   }
 
-  /// Fills `below`, `waits` and `level`.
+  struct LimbOfPerson {
+    int32_t l, p;
+  };
+
+  /// Row of a step whose limbs begin at `first`: everybody for the first limb, then for the next.
+  SMAP_HOST_DEVICE LimbOfPerson pair(int32_t first, int32_t people, int32_t row) const {
+    return {order[first + row / people], row % people};
+  }
+
+  /// Copies joints and peak counts of the problem, and finds which limbs come when: all tables up to `waits`.
   template <class Block>
   SMAP_DEVICE void order_limbs(Block& block) const {
     const auto all_limbs = static_cast<int32_t>(limbs);
     block.each(all_limbs + static_cast<int32_t>(joints), [this, all_limbs](int32_t i) {
       if (i < all_limbs) {
-        ends[2 * i] = is_limb(i) ? static_cast<int32_t>(ImageProblem::parent(i)) : -1;
-        ends[2 * i + 1] = is_limb(i) ? static_cast<int32_t>(ImageProblem::child(i)) : -1;
+        ends[2 * i] = all.is_limb(i) ? static_cast<int32_t>(ImageProblem::parent(i)) : -1;
+        ends[2 * i + 1] = all.is_limb(i) ? static_cast<int32_t>(ImageProblem::child(i)) : -1;
       } else {
         peak_count[i - all_limbs] = static_cast<int32_t>(peaks(i - all_limbs));
       }
@@ -225,16 +236,16 @@ struct OptimalAssociation : OptimalPeople {
   template <class Block>
   SMAP_DEVICE void search(Block& block, int32_t step, int32_t stretch) const {
     auto* const looked = reinterpret_cast<Candidate*>(spare);
-    const int32_t people = state->found, limb_count = begin[step + 1] - begin[step];
-    for (int32_t first = 0; first < most_peaks; first += stretch) {
-      block.each(limb_count * people * stretch, [this, step, people, first, stretch, looked](int32_t i) {
-        const int32_t row = i / stretch, l = order[begin[step] + row / people], p = row % people;
-        const int32_t c = first + i % stretch;
+    const int32_t people = state->found, first = begin[step], limb_count = begin[step + 1] - first;
+    for (int32_t from = 0; from < most_peaks; from += stretch) {
+      block.each(limb_count * people * stretch, [this, first, people, from, stretch, looked](int32_t i) {
+        const auto [l, p] = pair(first, people, i / stretch);
+        const int32_t c = from + i % stretch;
         const bool wanted = searching[l * rows + p] && c < peak_count[child(l)];
         looked[i] = wanted ? look_at(Search(*this, l, p), l, p, c) : Candidate{-1, {}};
       });
-      block.each(limb_count * people, [this, step, people, stretch, looked](int32_t row) {
-        const int32_t l = order[begin[step] + row / people], p = row % people;
+      block.each(limb_count * people, [this, first, people, stretch, looked](int32_t row) {
+        const auto [l, p] = pair(first, people, row);
         for (int32_t i = 0; i < stretch; ++i) {
           const Candidate& found = looked[row * stretch + i];
           if (found.peak >= 0) keep(p, l, found, &candidates_of(l, p));

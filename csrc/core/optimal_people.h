@@ -74,7 +74,7 @@ struct OptimalPeople : ImageProblem {
       const auto n = static_cast<int32_t>(peaks(j));
       most_peaks = n > most_peaks ? n : most_peaks;
     }
-    const bool roots = limbs == 0 || is_limb(0);
+    const bool roots = limbs == 0 || all.is_limb(0);
     const int64_t half = roots && limbs > 0 && all.options.half_bodies ? peaks(ImageProblem::child(0)) : 0;
     const int64_t most = roots ? peaks(root()) + half : 0;
     rows = static_cast<int32_t>(most < max_people ? most : max_people);
@@ -116,12 +116,6 @@ struct OptimalPeople : ImageProblem {
     if (needed <= spare_words) spare_words -= needed;
     *array = reinterpret_cast<T*>(from);
     from += needed;
-  }
-
-  /// A GPU cannot refuse limbs without a joint; they are left out.
-  SMAP_HOST_DEVICE bool is_limb(int64_t l) const {
-    const int64_t a = ImageProblem::parent(l), c = ImageProblem::child(l);
-    return a >= 0 && c >= 0 && a < joints && c < joints;
   }
 
   SMAP_HOST_DEVICE bool exists(int64_t l) const { return ends[2 * l] >= 0; }

@@ -194,8 +194,9 @@ class Trainer:
         validator: Validator | None = None
         rank, count = self.processes.rank, self.processes.count
         drawing = config.drawing if config.drawing != "auto" else "device" if self.device.type == "cuda" else "workers"
-        stream = BatchStream(self._batches(replace(config, drawing=drawing), rank, count), self.step, config.workers)
-        drawn = draw_ahead(stream, Drawer(config, self.device))
+        decided = replace(config, drawing=drawing)
+        stream = BatchStream(self._batches(decided, rank, count), self.step, config.workers)
+        drawn = draw_ahead(stream, Drawer(decided, self.device))
         sums, pictures = torch.zeros(len(LossParts._fields), device=self.device), 0
         with tqdm(
             total=config.schedule.steps, initial=self.step, disable=not self.progress, unit="step", dynamic_ncols=True

@@ -144,7 +144,9 @@ class Drawer:
     device: torch.device
 
     def prepare(self) -> None:
-        """Bring the packs to the device before the first batch needs them."""
+        """Bring the packs to the device before the first batch needs them, unless the workers draw."""
+        if self.config.drawing != "device":
+            return
         for path in dict.fromkeys(source.path for source in self.config.data if source.kind == "scenes"):
             load_renderer(path, self.device)
 
