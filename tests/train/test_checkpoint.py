@@ -69,10 +69,42 @@ def test_portable_parts_are_small_and_continue_the_run(tmp_path: Path) -> None:
     again = Trainer(config, tmp_path / "again", device="cpu", batches=TinyBatches, progress=False, start_from=state)
     assert again.step == 4
     again.run(until=6)
-    with pytest.raises(FileExistsError, match="no portable checkpoint yet"):
-        write_portable(tmp_path / "parts", trainer.state())
-    paths[1].unlink()
-    with pytest.raises(FileNotFoundError, match=r"part-001\.safetensors"):
+    trainer.step = 9
+    later = write_portable(tmp_path / "parts", trainer.state())
+    assert read_portable(tmp_path / "parts")["step"] == 9
+    assert set((tmp_path / "parts").iterdir()) == set(later) and not set(paths[:-1]) & set(later)
+    later[0].unlink()
+    with pytest.raises(FileNotFoundError, match=r"part-1-000\.safetensors"):
         read_portable(tmp_path / "parts")
     with pytest.raises(FileNotFoundError, match="must hold a portable checkpoint"):
         read_portable(tmp_path / "none")
+
+
+def test_a_run_that_is_cut_off_leaves_its_last_portable_checkpoint(tmp_path: Path) -> None:
+    config, parts = tiny_config(log_every=1, save_seconds=0.0), tmp_path / "parts"
+    trainer = Trainer(config, tmp_path / "run", device="cpu", batches=TinyBatches, portable=parts, progress=False)
+
+    def cut(line: dict[str, float]) -> None:
+        if line["step"] == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run(observe=cut)
+    state = read_portable(parts)
+    assert state["step"] == 3
+    again = Trainer(config, tmp_path / "again", device="cpu", batches=TinyBatches, progress=False, start_from=state)
+    again.run(until=5)
+    assert again.step == 5
+
+
+def test_a_full_disk_leaves_the_last_portable_checkpoint(tmp_path: Path, monkeypatch) -> None:
+    write_portable(tmp_path, STATE)
+    before = sorted(tmp_path.iterdir())
+
+    def full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("smap.train.checkpoint.save_file", full)
+    with pytest.raises(OSError, match="must be writable, got No space left"):
+        write_portable(tmp_path, {**STATE, "step": 4})
+    assert sorted(tmp_path.iterdir()) == before and read_portable(tmp_path)["step"] == 3

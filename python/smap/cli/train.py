@@ -35,13 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--portable",
         type=Path,
         metavar="FOLDER",
-        help="at the end also write a checkpoint in 16 bit, in files under 16 MiB, to continue from elsewhere",
+        help="with every checkpoint also write one in 16 bit, in files under 16 MiB, to continue from elsewhere",
     )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..train import Trainer, load_config, network_state, read_portable, write_portable
+    from ..train import Trainer, load_config, network_state, read_portable
 
     if not args.minutes > 0:
         raise ValueError(f"minutes must be positive, got {args.minutes}")
@@ -60,7 +60,9 @@ def run(args: argparse.Namespace) -> int:
         state = network_state(args.start_from, config.network)
     elif args.continue_from is not None:
         state = read_portable(args.continue_from)
-    trainer = Trainer(config, args.out, device=args.device, start_from=state, progress=not args.quiet)
+    trainer = Trainer(
+        config, args.out, device=args.device, start_from=state, portable=args.portable, progress=not args.quiet
+    )
     try:
         with stoppable(trainer) as signals:
             trainer.run(seconds=60 * args.minutes, anneal=60 * args.anneal)
@@ -69,8 +71,6 @@ def run(args: argparse.Namespace) -> int:
     finally:
         trainer.leave()
     if trainer.main:
-        if args.portable is not None:
-            write_portable(args.portable, trainer.state())
         print(f"{args.out}: step {trainer.step} of {config.schedule.steps}, best score {trainer.best:.4g}")
     return 130 if signals else 0
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..errors import WeightsError
 
 PART_BYTES = 15 * 2**20  # of a portable part: below 16 MiB with its header
-_PORTABLE_FORMAT = "smap-train-1"
+_PORTABLE_FORMAT = "smap-train-2"
 _STATE = "state.json"
 
 
@@ -53,18 +53,18 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def write_portable(folder: Path, state: Mapping[str, Any], *, part_bytes: int = PART_BYTES) -> list[Path]:
-    """A checkpoint in 16 bit: ``part-000.safetensors`` ..., each of ``part_bytes`` and a short header, ``state.json``.
+    """A checkpoint in 16 bit: ``part-N-000.safetensors`` ..., each of ``part_bytes`` and a short header, ``state.json``.
 
     Weights, averaged weights and optimiser moments are bfloat16, so a run that continues from it goes on closely, not
-    exactly. Tensors larger than a part are cut.
+    exactly. Tensors larger than a part are cut. It takes the place of the portable checkpoint that the folder holds when
+    all of it is on the disk.
 
     Raises:
-        FileExistsError: the folder holds a portable checkpoint already.
-        OSError: it cannot be written.
+        OSError: it cannot be written; what was there before is untouched.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if (folder / _STATE).exists() or any(folder.glob("part-*.safetensors")):
-        raise FileExistsError(f"folder must hold no portable checkpoint yet, got {folder}")
+    former = sorted(folder.glob("part-*.safetensors"))
+    generation = 1 + max((int(path.name.split("-")[1]) for path in former), default=-1)
     tensors: dict[str, Tensor] = {}
     tree = _take_tensors(state, "", tensors)
     pieces: list[dict[str, Tensor]] = [{}]
@@ -82,15 +82,20 @@ def write_portable(folder: Path, state: Mapping[str, Any], *, part_bytes: int = 
             pieces[-1][f"{key}@{begin}"] = part
             room -= part.numel() * part.element_size()
             begin += count
-    paths = [folder / f"part-{i:03d}.safetensors" for i in range(len(pieces))]
-    for path, piece in zip(paths, pieces, strict=True):
-        try:
+    paths = [folder / f"part-{generation}-{i:03d}.safetensors" for i in range(len(pieces))]
+    about = {"format": _PORTABLE_FORMAT, "parts": [path.name for path in paths], "state": tree}
+    partial = folder / f".{_STATE}.partial"
+    try:
+        for path, piece in zip(paths, pieces, strict=True):
             save_file(piece, path)
-        except SafetensorError as error:
-            raise OSError(f"{path} must be writable, got {error}") from error
-    # Last, so that a folder with it is whole.
-    about = {"format": _PORTABLE_FORMAT, "parts": len(pieces), "state": tree}
-    (folder / _STATE).write_text(json.dumps(about, separators=(",", ":")))
+        partial.write_text(json.dumps(about, separators=(",", ":")))
+    except (OSError, SafetensorError) as error:
+        for path in [*paths, partial]:
+            path.unlink(missing_ok=True)
+        raise OSError(f"{folder} must be writable, got {error}") from error
+    partial.replace(folder / _STATE)  # from here on the new parts count
+    for path in former:
+        path.unlink()
     return [*paths, folder / _STATE]
 
 
@@ -108,8 +113,8 @@ def read_portable(folder: Path) -> dict[str, Any]:
         if about["format"] != _PORTABLE_FORMAT:
             raise ValueError(f"format {about['format']!r}")
         pieces: dict[str, list[tuple[int, Tensor]]] = {}
-        for i in range(about["parts"]):
-            with safe_open(folder / f"part-{i:03d}.safetensors", "pt") as file:
+        for part in about["parts"]:
+            with safe_open(folder / part, "pt") as file:
                 for name in file.keys():  # noqa: SIM118 - not a mapping
                     key, _, begin = name.rpartition("@")
                     pieces.setdefault(key, []).append((int(begin), file.get_tensor(name)))

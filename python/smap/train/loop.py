@@ -23,7 +23,7 @@ from ..network.checkpoint import check_shapes
 from ..network.losses import LossParts, network_loss
 from ..ops import HAS_CUDA
 from .batch import Batch, build_targets
-from .checkpoint import read_checkpoint, write_checkpoint
+from .checkpoint import read_checkpoint, write_checkpoint, write_portable
 from .config import TrainConfig, plain
 from .curve import Curve
 from .optimiser import make_optimiser
@@ -58,6 +58,7 @@ class Trainer:
         device: None: the GPU of this process, else the CPU.
         batches: of config, rank and number of processes: what ``BatchStream`` takes; other pictures than the
             configuration's.
+        portable: folder for a checkpoint in small files, see ``write_portable``, as often as ``last.pt``.
         start_from: state to begin with when the folder has no checkpoint: ``network_state`` of a weights file, or
             ``read_portable`` of another machine's run.
 
@@ -74,10 +75,12 @@ class Trainer:
         device: torch.device | str | None = None,
         start_from: dict[str, Any] | None = None,
         batches: Callable[[TrainConfig, int, int], Callable[[], Callable[[int], Batch | Planned]]] = BatchMaker,
+        portable: Path | str | None = None,
         progress: bool = True,
     ) -> None:
         self.config = config
         self.folder = Path(folder)
+        self.portable = None if portable is None else Path(portable)
         self.folder.mkdir(parents=True, exist_ok=True)
         if device is None:
             device = "cuda" if HAS_CUDA else "cpu"
@@ -146,8 +149,8 @@ class Trainer:
         self.step = int(state["step"])
         self.best = float(state["best"])
 
-    def save(self, name: str = LAST) -> bool:
-        """Write a checkpoint. A disk that is full costs only this one: the last good one stays and training goes on.
+    def save(self) -> bool:
+        """Write a checkpoint, and the portable one if there is to be one. A disk that is full costs only this one: the last good one stays and training goes on.
 
         Raises:
             FloatingPointError: as ``run``.
@@ -155,10 +158,14 @@ class Trainer:
         self._check_last()
         if not self.main:
             return True
+        path, state = self.folder / LAST, self.state()
         try:
-            write_checkpoint(self.folder / name, self.state())
+            write_checkpoint(path, state)
+            if self.portable is not None:
+                path = self.portable
+                write_portable(path, state)
         except OSError as error:
-            tqdm.write(f"warning: {self.folder / name} stays as it was: {error}")
+            tqdm.write(f"warning: {path} stays as it was: {error}")
             return False
         return True
 
