@@ -6,19 +6,20 @@
 namespace smap {
 
 /// Shortest augmenting paths with prices (Kuhn, Munkres; Jonker and Volgenant). Whole numbers: no rounding, so that
-/// every machine finds the same assignment. The caller lends all memory.
+/// every machine finds the same assignment. The caller lends all memory and calls `clear` for every column, `bid` for
+/// every row, then `solve`.
 struct Assignment {
   struct Edge {
     int32_t column;
-    int32_t profit;  // positive
+    int32_t profit;  // 0: there is no edge
   };
+  static constexpr int32_t kNobody = 0x7fffffff;
 
   int32_t rows = 0, columns = 0;
-  const Edge* edges = nullptr;     // (rows, stride)
-  const int32_t* count = nullptr;  // (rows) of a row's edges
+  Edge* edges = nullptr;  // (rows, stride)
   int32_t stride = 0;
   int32_t* column_of = nullptr;  // (rows) result, -1 for none
-  int32_t* row_of = nullptr;     // (columns) its inverse
+  int32_t* row_of = nullptr;     // (columns) its inverse, kNobody for none
   int32_t* gain = nullptr;       // (rows) what the row earns after paying the price
   int32_t* price = nullptr;      // (columns)
   int32_t* distance = nullptr;   // (columns) of the search for one row
@@ -38,23 +39,45 @@ struct Assignment {
     reached = from + columns;
   }
 
-  SMAP_HOST_DEVICE void solve() const {
-    for (int32_t c = 0; c < columns; ++c) {
-      row_of[c] = from[c] = -1;
-      price[c] = 0;
+  SMAP_HOST_DEVICE void clear(int32_t column) const {
+    row_of[column] = kNobody;
+    from[column] = -1;
+    price[column] = 0;
+  }
+
+  /// Moves a row's edges to its beginning. The row asks for its best column, of equal ones the first listed; of all
+  /// that ask for one the first row gets it. Most rows need no more.
+  template <class Block>
+  SMAP_DEVICE void bid(Block& block, int32_t row) const {
+    Edge* const list = edges + row * stride;
+    int32_t listed = 0, best = 0, wanted = -1;
+    for (int32_t i = 0; i < stride; ++i) {
+      const Edge e = list[i];
+      if (e.profit == 0) continue;
+      list[listed++] = e;
+      wanted = e.profit > best ? e.column : wanted;
+      best = e.profit > best ? e.profit : best;
     }
+    if (listed < stride) list[listed].profit = 0;
+    gain[row] = best;
+    column_of[row] = wanted;
+    if (wanted >= 0) block.lower(&row_of[wanted], row);
+  }
+
+  SMAP_HOST_DEVICE void solve() const {
     for (int32_t r = 0; r < rows; ++r) {
+      if (column_of[r] < 0 || row_of[column_of[r]] == r) continue;
       column_of[r] = -1;
       gain[r] = 0;
+      place(r);
     }
-    for (int32_t r = 0; r < rows; ++r) place(r);
   }
 
  private:
   /// Finds room for one more row, moving others where that pays.
   SMAP_HOST_DEVICE void place(int32_t row) const {
-    for (int32_t e = row * stride; e < row * stride + count[row]; ++e) {
-      const int32_t worth = edges[e].profit - price[edges[e].column];
+    for (const Edge* e = edges + row * stride; e < edges + (row + 1) * stride && e->profit > 0; ++e) {
+      const int32_t worth = e->profit - price[e->column];
       if (worth > gain[row]) gain[row] = worth;
     }
     int32_t found = 0, settled = 0;
@@ -69,7 +92,7 @@ struct Assignment {
       if (distance[c] >= end) break;
       reached[next] = reached[settled];
       reached[settled++] = c;
-      if (row_of[c] < 0) {
+      if (row_of[c] == kNobody) {
         end_column = c;
         end = distance[c];
         --settled;  // its price stays 0
@@ -102,9 +125,9 @@ struct Assignment {
   }
 
   SMAP_HOST_DEVICE void relax(int32_t row, int32_t base, int32_t* found) const {
-    for (int32_t e = row * stride; e < row * stride + count[row]; ++e) {
-      const int32_t c = edges[e].column;
-      const int32_t d = base + gain[row] + price[c] - edges[e].profit;
+    const int32_t start = base + gain[row];
+    for (const Edge* e = edges + row * stride; e < edges + (row + 1) * stride && e->profit > 0; ++e) {
+      const int32_t c = e->column, d = start + price[c] - e->profit;
       if (from[c] < 0) {
         reached[(*found)++] = c;
       } else if (d >= distance[c]) {

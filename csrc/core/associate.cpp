@@ -41,7 +41,7 @@ int32_t* scratch(int64_t words) {
 void Associate::operator()(int64_t b) const {
   if (options.mode == Association::kOptimal) {
     OneThread block;
-    OptimalAssociation(*this, b).run(block);
+    OptimalAssociation(*this, b, {workspace.data + b * workspace.stride[0]}).run(block);
   } else {
     GreedyAssociation(*this, b).run();
   }

@@ -74,21 +74,30 @@ struct ImageProblem {
     return n < 0 ? 0 : n < capacity ? n : capacity;
   }
 
-  /// How many joints a person has whose peak of joint j, or -1, is `peak_of(j)`, and the sum of their scores.
+  /// The score of a peak, in the range that the options speak of.
+  SMAP_HOST_DEVICE float height(int64_t joint, int64_t k) const {
+    return all.score(b, joint, k) * all.options.limb.scale;
+  }
+
+  /// How many joints a person has, those with `has(j)`, and the sum of their scores `height_of(j)`.
   struct Tally {
     int32_t size;
     float sum;
   };
-  template <class PeakOf>
-  SMAP_HOST_DEVICE Tally tally(PeakOf peak_of) const {
+  template <class Has, class HeightOf>
+  SMAP_HOST_DEVICE Tally tally(Has has, HeightOf height_of) const {
     Tally result{0, 0.0f};
     for (int64_t j = 0; j < joints; ++j) {
-      const int64_t k = peak_of(j);
-      if (k < 0) continue;
+      if (!has(j)) continue;
       ++result.size;
-      result.sum += all.score(b, j, k) * all.options.limb.scale;
+      result.sum += height_of(j);
     }
     return result;
+  }
+  /// Of a person whose peak of joint j, or -1, is `peak_of(j)`.
+  template <class PeakOf>
+  SMAP_HOST_DEVICE Tally tally(PeakOf peak_of) const {
+    return tally([&](int64_t j) { return peak_of(j) >= 0; }, [&](int64_t j) { return height(j, peak_of(j)); });
   }
 
   SMAP_HOST_DEVICE bool is_kept(const Tally& of) const {

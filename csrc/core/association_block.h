@@ -4,10 +4,12 @@
 
 #include "core/block.h"
 #include "core/greedy.h"
+#include "core/limb_order.h"
+#include "core/memory.h"
 
 namespace smap {
 
-/// Two peaks of a limb: its score without the length term, and how far they are apart in map px.
+/// Two peaks of a limb: its score, for `kDepthAware` without the length term, and how far they are apart in map px.
 struct ScoredPair {
   float score, distance;
 };
@@ -20,7 +22,8 @@ struct AssociationMemory {
     const int64_t joints = all.count.size[1], capacity = all.xy.size[2], people = all.people.size[1];
     const int64_t limbs = all.limbs.size[0], wishes = capacity > people ? capacity : people;
     pairs = 2 * limbs * capacity * capacity;
-    scratch = people * (2 * joints + 3) + 2 * capacity + limbs * (3 + 2 * capacity + wishes);
+    scratch = LimbOrder::words(limbs, joints) + joints + people * (2 * joints + 4) + 3 * capacity +
+              limbs * (2 * capacity + wishes);
     scratch += scratch % 2;  // the next image's pairs start at a multiple of their size
   }
 
@@ -34,15 +37,18 @@ struct ScorePairs {
 
   /// Every `step`th pair of limb l of image b, from `first`.
   SMAP_DEVICE void operator()(int64_t b, int64_t l, int32_t first, int32_t step) const {
-    const int64_t joints = all.count.size[1], parent = all.limbs(l, 0), child = all.limbs(l, 1);
-    if (parent < 0 || child < 0 || parent >= joints || child >= joints) return;
+    if (!all.is_limb(l)) return;
     GreedyAssociation image(all, b);
     const auto limb = image.limb(l);
     const auto parents = static_cast<int32_t>(limb.parents), children = static_cast<int32_t>(limb.children);
     for (int32_t i = first; i < parents * children; i += step) {
       const int32_t a = i / children, c = i % children;
-      ScoredPair& pair = pairs[(l * image.capacity + a) * image.capacity + c];
+      ScoredPair pair;
       pair.score = image.pair_score(limb, a, c, &pair.distance);
+      // Without depth the length term is everybody's.
+      if (all.options.mode == Association::kPaf)
+        pair.score += image.length_penalty(static_cast<float>(all.pafs.size[3]) / 2, pair.distance);
+      pairs[(l * image.capacity + a) * image.capacity + c] = pair;
     }
   }
 };
@@ -52,49 +58,33 @@ template <class Block>
 class BlockAssociation {
  public:
   SMAP_DEVICE BlockAssociation(Block& block, const AssociationProblem& all, int64_t b, const ScoredPair* pairs,
-                               int32_t* scratch)
+                               Memory memory)
       : block_(block),
         all_(all),
         image_(all, b),
         b_(b),
         pairs_(pairs),
+        memory_(memory),
         joints_(static_cast<int32_t>(image_.joints)),
         capacity_(static_cast<int32_t>(image_.capacity)),
         max_people_(static_cast<int32_t>(image_.max_people)),
-        limbs_(static_cast<int32_t>(all.limbs.size[0])),
-        wishes_(capacity_ > max_people_ ? capacity_ : max_people_) {
-    const auto take = [&scratch](int32_t words) {
-      int32_t* const here = scratch;
-      scratch += words;
-      return here;
-    };
-    member_ = take(max_people_ * joints_);
-    next_member_ = take(max_people_ * joints_);
-    depth_ = reinterpret_cast<float*>(take(max_people_));
-    next_depth_ = reinterpret_cast<float*>(take(max_people_));
-    kept_ = take(max_people_);
-    peak_depth_ = reinterpret_cast<float*>(take(capacity_));
-    candidate_ = take(capacity_);
-    parent_ = take(limbs_);
-    child_ = take(limbs_);
-    level_ = take(limbs_);
-    holder_ = take(limbs_ * capacity_);
-    claim_ = take(limbs_ * capacity_);
-    wish_ = take(limbs_ * wishes_);
-  }
+        order_(image_.limbs, image_.joints, &memory_),
+        peak_count_(memory_.take(joints_)) {}
 
   SMAP_DEVICE void run() {
-    const int32_t levels = read_limbs();
+    block_.each(joints_, [&](int32_t j) { peak_count_[j] = static_cast<int32_t>(image_.peaks(j)); });
+    order_.find(block_, all_);
+    take_tables();
     if (all_.options.mode == Association::kPaf) match_by_score();
-    const int32_t root = limbs_ > 0 ? parent_[0] : 0;
-    if (limbs_ == 0 || level_[0] == 0) add_people(root, false);
-    for (int32_t level = 0; level <= levels; ++level) {
+    const bool rooted = order_.limbs > 0 && order_.exists(0);
+    if (rooted || order_.limbs == 0) add_people(rooted ? order_.parent(0) : 0, false);
+    for (int32_t step = 0, steps = *order_.steps; step < steps; ++step) {
       if (all_.options.mode == Association::kPaf) {
-        connect_matched(level);
+        connect_matched(step);
       } else {
-        connect_by_depth(level);
+        connect_by_depth(step);
       }
-      if (level == 0 && limbs_ > 0 && level_[0] == 0 && all_.options.half_bodies) add_people(child_[0], true);
+      if (step == 0 && rooted && all_.options.half_bodies) add_people(order_.child(0), true);
     }
     write();
   }
@@ -107,81 +97,81 @@ class BlockAssociation {
   GreedyAssociation image_;
   int64_t b_;
   const ScoredPair* pairs_;
-  int32_t joints_, capacity_, max_people_, limbs_, wishes_;
+  Memory memory_;
+  int32_t joints_, capacity_, max_people_;
+  LimbOrder order_;
+  int32_t* peak_count_;                // (J)
+  int32_t most_peaks_ = 0, rows_ = 0;  // of a joint: K; people there can be: P
   int32_t found_ = 0;
   int32_t *member_, *next_member_;  // (P, J) peak, -1 none; the second takes a changed list
   float *depth_, *next_depth_;      // (P)
-  int32_t* kept_;                   // (P) place in the result
+  int32_t *kept_, *place_;          // (P) whether a person is kept, and where; (P + K) where people go in a new list
   float* peak_depth_;               // (K) of peaks that become people
   int32_t* candidate_;              // (K) whether they do
-  int32_t *parent_, *child_;        // (L)
-  int32_t* level_;   // (L) limbs of one level do not wait for each other; -1 for one that cannot be joined
-  int32_t* holder_;  // (L, K) who has this child peak: a person, or a parent peak
-  int32_t* claim_;   // (L, K) parent peak that this child peak scores best with
-  int32_t* wish_;    // (L, max(K, P)) child peak that this person or parent peak would like, -1 none
+  int32_t* holder_;                 // (L, K) who has this child peak: a person, or a parent peak
+  int32_t* claim_;                  // (L, K) parent peak that this child peak scores best with
+  int32_t* wish_;                   // (L, max(K, P)) child peak that this person or parent peak would like, -1 none
+  int32_t wishes_ = 0;
 
-  SMAP_DEVICE int32_t& member(int32_t p, int32_t j) const { return member_[p * joints_ + j]; }
-  SMAP_DEVICE int32_t peaks(int32_t joint) const { return static_cast<int32_t>(image_.peaks(joint)); }
-  SMAP_DEVICE const ScoredPair& pair(int32_t l, int32_t a, int32_t c) const {
-    return pairs_[(static_cast<int64_t>(l) * capacity_ + a) * capacity_ + c];
+  SMAP_DEVICE void take_tables() {
+    for (int32_t j = 0; j < joints_; ++j) most_peaks_ = peak_count_[j] > most_peaks_ ? peak_count_[j] : most_peaks_;
+    rows_ = 2 * most_peaks_ < max_people_ ? 2 * most_peaks_ : max_people_;
+    wishes_ = most_peaks_ > rows_ ? most_peaks_ : rows_;
+    member_ = memory_.template take<int32_t>(rows_ * joints_);
+    next_member_ = memory_.template take<int32_t>(rows_ * joints_);
+    depth_ = memory_.template take<float>(rows_);
+    next_depth_ = memory_.template take<float>(rows_);
+    kept_ = memory_.template take<int32_t>(rows_);
+    place_ = memory_.template take<int32_t>(rows_ + most_peaks_);
+    peak_depth_ = memory_.template take<float>(most_peaks_);
+    candidate_ = memory_.template take<int32_t>(most_peaks_);
+    holder_ = memory_.template take<int32_t>(order_.limbs * most_peaks_);
+    claim_ = memory_.template take<int32_t>(order_.limbs * most_peaks_);
+    wish_ = memory_.template take<int32_t>(order_.limbs * wishes_);
   }
 
-  /// A limb comes after those that give its parent joint, and after the first one, which decides who the people are.
-  SMAP_DEVICE int32_t read_limbs() {
-    block_.each(limbs_, [&](int32_t l) {
-      parent_[l] = static_cast<int32_t>(all_.limbs(l, 0));
-      child_[l] = static_cast<int32_t>(all_.limbs(l, 1));
-      level_[l] = all_.is_limb(l) ? 0 : -1;
-    });
-    block_.each(1, [&](int32_t) {
-      for (int32_t l = 1; l < limbs_; ++l) {
-        if (level_[l] < 0) continue;
-        level_[l] = 1;
-        for (int32_t k = 0; k < l; ++k) {
-          const bool waits = child_[k] == parent_[l] || child_[k] == child_[l] || parent_[k] == child_[l];
-          if (waits && level_[k] >= level_[l]) level_[l] = level_[k] + 1;
-        }
-      }
-    });
-    int32_t last = 0;
-    for (int32_t l = 0; l < limbs_; ++l) last = level_[l] > last ? level_[l] : last;
-    return last;
+  SMAP_DEVICE int32_t& member(int32_t p, int32_t j) const { return member_[p * joints_ + j]; }
+  SMAP_DEVICE const ScoredPair& pair(int32_t l, int32_t a, int32_t c) const {
+    return pairs_[(static_cast<int64_t>(l) * capacity_ + a) * capacity_ + c];
   }
 
   /// Peaks of a joint become people, `unclaimed` ones only those that nobody has. The list stays sorted near to far, of
   /// equals the earlier first, unless the ordinal prior is off; the last leave a full list.
   SMAP_DEVICE void add_people(int32_t joint, bool unclaimed) {
     const bool sorted = all_.options.ordinal_prior;
-    const int32_t n = peaks(joint), before = found_;
+    const int32_t n = peak_count_[joint], before = found_;
     block_.each(n, [&](int32_t k) {
       peak_depth_[k] = image_.depth_at(joint, k);
-      candidate_[k] = 1;
-      for (int32_t p = 0; unclaimed && p < before; ++p) candidate_[k] &= member(p, joint) != k;
+      int32_t is_free = 1;
+      for (int32_t p = 0; unclaimed && p < before; ++p) is_free &= member(p, joint) != k;
+      candidate_[k] = is_free;
     });
-    const auto farther = [&](float a, float b) { return sorted && (b < a || (a != a && b == b)); };  // NaN is farthest
-    const auto place = [&](int32_t at, float depth) {
-      if (at >= max_people_) return false;
-      next_depth_[at] = depth;
-      for (int32_t j = 0; j < joints_; ++j) next_member_[at * joints_ + j] = -1;
-      return true;
+    const auto farther = [sorted](float a, float b) {  // NaN is farthest
+      return static_cast<int32_t>(sorted & ((b < a) | ((a != a) & (b == b))));
     };
-    block_.each(before, [&](int32_t p) {
-      int32_t at = p;
-      for (int32_t k = 0; k < n; ++k) at += candidate_[k] && farther(depth_[p], peak_depth_[k]);
-      if (!place(at, depth_[p])) return;
-      for (int32_t j = 0; j < joints_; ++j) next_member_[at * joints_ + j] = member(p, j);
-    });
-    block_.each(n, [&](int32_t k) {
-      if (!candidate_[k]) return;
+    block_.each(before + n, [&](int32_t i) {
       int32_t at = 0;
-      for (int32_t p = 0; p < before; ++p) at += !farther(depth_[p], peak_depth_[k]);
-      for (int32_t i = 0; i < n; ++i)
-        at += candidate_[i] &&
-              (i < k ? !farther(peak_depth_[i], peak_depth_[k]) : farther(peak_depth_[k], peak_depth_[i]));
-      if (place(at, peak_depth_[k])) next_member_[at * joints_ + joint] = k;
+      if (i < before) {
+        at = i;
+        for (int32_t k = 0; k < n; ++k) at += candidate_[k] & farther(depth_[i], peak_depth_[k]);
+      } else {
+        const int32_t k = i - before;
+        const float mine = peak_depth_[k];
+        for (int32_t p = 0; p < before; ++p) at += 1 - farther(depth_[p], mine);
+        for (int32_t o = 0; o < n; ++o)
+          at += candidate_[o] & (o < k ? 1 - farther(peak_depth_[o], mine) : farther(mine, peak_depth_[o]));
+        if (!candidate_[k]) at = rows_;
+      }
+      place_[i] = at;
+      if (at < rows_) next_depth_[at] = i < before ? depth_[i] : peak_depth_[i - before];
+    });
+    block_.each((before + n) * joints_, [&](int32_t i) {
+      const int32_t person = i / joints_, j = i % joints_, at = place_[person];
+      if (at < rows_)
+        next_member_[at * joints_ + j] = person < before ? member(person, j) : j == joint ? person - before : -1;
     });
     const int32_t total = before + block_.sum(n, [&](int32_t k) { return candidate_[k]; });
-    found_ = total < max_people_ ? total : max_people_;
+    found_ = total < rows_ ? total : rows_;
     int32_t* const old_member = member_;
     float* const old_depth = depth_;
     member_ = next_member_;
@@ -190,152 +180,155 @@ class BlockAssociation {
     next_depth_ = old_depth;
   }
 
-  /// f(l, p) for the limbs of this level and all people.
+  /// f(l, p) for the limbs of a step and all people.
   template <class F>
-  SMAP_DEVICE void each_person(int32_t level, F f) {
-    block_.each(limbs_ * found_, [&](int32_t i) {
-      if (level_[i / found_] == level) f(i / found_, i % found_);
-    });
+  SMAP_DEVICE void each_person(int32_t step, F f) {
+    block_.each(order_.limbs_of(step) * found_, [&](int32_t i) { f(order_.limb(step, i / found_), i % found_); });
+  }
+
+  /// What child peak c of limb l is worth to person p, with the length term; 0 or below: nothing.
+  SMAP_DEVICE float worth(int32_t l, int32_t p, int32_t c) const {
+    const int32_t a = member(p, order_.parent(l));
+    if (a < 0) return 0.0f;
+    const ScoredPair scored = pair(l, a, c);
+    if (!(scored.score > 0.0f)) return 0.0f;  // the penalty only lowers it
+    return scored.score + image_.length_penalty(image_.longest(l, depth_[p]), scored.distance);
   }
 
   /// Nearest person first, best child peak that is left. Everyone asks for the best peak at once and each peak keeps
   /// the nearest who asks, the others ask elsewhere (Gale and Shapley): as all peaks rank people alike, this ends as it
   /// would one after the other.
-  SMAP_DEVICE void connect_by_depth(int32_t level) {
-    block_.each(limbs_ * capacity_, [&](int32_t i) {
-      if (level_[i / capacity_] == level) holder_[i] = kNobody;
+  SMAP_DEVICE void connect_by_depth(int32_t step) {
+    const int32_t limbs = order_.limbs_of(step), people = limbs * found_, stride = most_peaks_;
+    const bool listed = static_cast<int64_t>(people) * stride <= memory_.fast_words;
+    auto* const worths = reinterpret_cast<float*>(memory_.fast);
+    block_.each(limbs * stride,
+                [&](int32_t i) { holder_[order_.limb(step, i / stride) * stride + i % stride] = kNobody; });
+    block_.each(people * (listed ? stride : 1), [&](int32_t i) {
+      const int32_t row = listed ? i / stride : i, c = listed ? i % stride : 0;
+      const int32_t l = order_.limb(step, row / found_), p = row % found_;
+      if (c == 0) wish_[l * wishes_ + p] = -1;
+      if (listed && c < peak_count_[order_.child(l)]) worths[i] = worth(l, p, c);
     });
-    each_person(level, [&](int32_t l, int32_t p) { wish_[l * wishes_ + p] = -1; });
-    bool refused = true;
-    while (refused) {
-      each_person(level, [&](int32_t l, int32_t p) {
-        const int32_t *holder = holder_ + l * capacity_, a = member(p, parent_[l]);
-        int32_t& wish = wish_[l * wishes_ + p];
-        if (a < 0 || (wish >= 0 && holder[wish] == p)) return;
-        const int32_t children = peaks(child_[l]);
-        const float longest = image_.longest(l, depth_[p]);
-        float best = 0.0f;
-        wish = -1;
-        for (int32_t c = 0; c < children; ++c) {
-          const ScoredPair scored = pair(l, a, c);
-          if (holder[c] < p || !(scored.score > best)) continue;
-          const float score = scored.score + image_.length_penalty(longest, scored.distance);
-          if (!(score > best)) continue;
-          best = score;
-          wish = c;
-        }
-      });
-      each_person(level, [&](int32_t l, int32_t p) {
+    // Who asks anew?
+    while (block_.any(people, [&](int32_t row) {
+      const int32_t l = order_.limb(step, row / found_), p = row % found_;
+      const int32_t* const holder = holder_ + l * stride;
+      int32_t& wish = wish_[l * wishes_ + p];
+      if (wish >= 0 && holder[wish] == p) return false;
+      const int32_t children = peak_count_[order_.child(l)];
+      float best = 0.0f;
+      int32_t wanted = -1;
+      for (int32_t c = 0; c < children; ++c) {
+        const float mine = listed ? worths[row * stride + c] : worth(l, p, c);
+        const bool better = (mine > best) & (holder[c] >= p);
+        best = better ? mine : best;
+        wanted = better ? c : wanted;
+      }
+      wish = wanted;
+      return wanted >= 0;
+    })) {
+      each_person(step, [&](int32_t l, int32_t p) {
         const int32_t wish = wish_[l * wishes_ + p];
-        if (wish >= 0) block_.lower(&holder_[l * capacity_ + wish], p);
-      });
-      refused = block_.any(limbs_ * found_, [&](int32_t i) {
-        const int32_t l = i / found_, p = i % found_;
-        if (level_[l] != level) return false;
-        const int32_t wish = wish_[l * wishes_ + p];
-        return wish >= 0 && holder_[l * capacity_ + wish] != p;
+        if (wish >= 0) block_.lower(&holder_[l * stride + wish], p);
       });
     }
-    each_person(level, [&](int32_t l, int32_t p) {
-      if (const int32_t wish = wish_[l * wishes_ + p]; wish >= 0) member(p, child_[l]) = wish;
+    each_person(step, [&](int32_t l, int32_t p) {
+      if (const int32_t wish = wish_[l * wishes_ + p]; wish >= 0) member(p, order_.child(l)) = wish;
     });
   }
 
-  /// Is f(l, k) true for any limb and any peak of its joint `end` (parent_ or child_)? Calls all.
+  /// Is f(l, k) true for any limb and any peak of its parent (end 0) or child (end 1)? Calls all.
   template <class F>
-  SMAP_DEVICE bool any_peak(const int32_t* end, F f) {
-    return block_.any(limbs_ * capacity_, [&](int32_t i) {
-      const int32_t l = i / capacity_, k = i % capacity_;
-      return level_[l] >= 0 && k < peaks(end[l]) && f(l, k);
+  SMAP_DEVICE bool any_peak(int32_t end, F f) {
+    return block_.any(order_.limbs * most_peaks_, [&](int32_t i) {
+      const int32_t l = i / most_peaks_, k = i % most_peaks_;
+      return order_.exists(l) && k < peak_count_[order_.ends[2 * l + end]] && f(l, k);
     });
-  }
-
-  /// Score of a pair for the 2-D baseline, 0 when it cannot be a limb.
-  SMAP_DEVICE float score_without_depth(int32_t l, int32_t a, int32_t c) const {
-    const ScoredPair scored = pair(l, a, c);
-    if (!(scored.score > 0.0f)) return 0.0f;
-    const float half_height = static_cast<float>(all_.pafs.size[3]) / 2;
-    const float score = scored.score + image_.length_penalty(half_height, scored.distance);
-    return score > 0.0f ? score : 0.0f;
   }
 
   /// Best pair of all first, of equal ones the lower parent peak, then the lower child peak; no matter whose, so all
   /// limbs at once. A pair that is the best for both its ends is one that going through all by score would accept.
   SMAP_DEVICE void match_by_score() {
-    block_.each(limbs_ * capacity_, [&](int32_t i) {
+    const int32_t stride = most_peaks_;
+    block_.each(order_.limbs * stride, [&](int32_t i) {
       holder_[i] = kNobody;
-      wish_[i / capacity_ * wishes_ + i % capacity_] = -1;
+      wish_[i / stride * wishes_ + i % stride] = -1;
     });
     const auto matched = [&](int32_t l, int32_t a) {
       const int32_t wish = wish_[l * wishes_ + a];
-      return wish >= 0 && holder_[l * capacity_ + wish] == a;
+      return wish >= 0 && holder_[l * stride + wish] == a;
     };
     bool more = true;
     while (more) {
-      any_peak(child_, [&](int32_t l, int32_t c) {
-        claim_[l * capacity_ + c] = -1;
-        if (holder_[l * capacity_ + c] != kNobody) return false;
+      any_peak(1, [&](int32_t l, int32_t c) {
+        const int32_t parents = peak_count_[order_.parent(l)];
         float best = 0.0f;
-        for (int32_t a = 0; a < peaks(parent_[l]); ++a) {
-          const float score = matched(l, a) ? 0.0f : score_without_depth(l, a, c);
-          if (!(score > best)) continue;
-          best = score;
-          claim_[l * capacity_ + c] = a;
+        int32_t claim = -1;
+        for (int32_t a = 0; holder_[l * stride + c] == kNobody && a < parents; ++a) {
+          const float score = pair(l, a, c).score;
+          const bool better = (score > best) && !matched(l, a);
+          best = better ? score : best;
+          claim = better ? a : claim;
         }
+        claim_[l * stride + c] = claim;
         return false;
       });
-      any_peak(parent_, [&](int32_t l, int32_t a) {
+      any_peak(0, [&](int32_t l, int32_t a) {
         if (matched(l, a)) return false;
-        wish_[l * wishes_ + a] = -1;
+        const int32_t children = peak_count_[order_.child(l)];
         float best = 0.0f;
-        for (int32_t c = 0; c < peaks(child_[l]); ++c) {
-          const float score = holder_[l * capacity_ + c] != kNobody ? 0.0f : score_without_depth(l, a, c);
-          if (!(score > best)) continue;
-          best = score;
-          wish_[l * wishes_ + a] = c;
+        int32_t wish = -1;
+        for (int32_t c = 0; c < children; ++c) {
+          const float score = pair(l, a, c).score;
+          const bool better = (score > best) & (holder_[l * stride + c] == kNobody);
+          best = better ? score : best;
+          wish = better ? c : wish;
         }
+        wish_[l * wishes_ + a] = wish;
         return false;
       });
-      more = any_peak(parent_, [&](int32_t l, int32_t a) {
+      more = any_peak(0, [&](int32_t l, int32_t a) {
         const int32_t wish = wish_[l * wishes_ + a];
-        if (wish < 0 || claim_[l * capacity_ + wish] != a) return false;  // a peak that is taken claims nobody
-        holder_[l * capacity_ + wish] = a;
+        if (wish < 0 || claim_[l * stride + wish] != a) return false;  // a peak that is taken claims nobody
+        holder_[l * stride + wish] = a;
         return true;
       });
     }
   }
 
-  SMAP_DEVICE void connect_matched(int32_t level) {
-    each_person(level, [&](int32_t l, int32_t p) {
-      if (const int32_t a = member(p, parent_[l]); a >= 0) member(p, child_[l]) = wish_[l * wishes_ + a];
+  SMAP_DEVICE void connect_matched(int32_t step) {
+    each_person(step, [&](int32_t l, int32_t p) {
+      if (const int32_t a = member(p, order_.parent(l)); a >= 0) member(p, order_.child(l)) = wish_[l * wishes_ + a];
     });
   }
 
   SMAP_DEVICE void write() {
-    const auto is_kept = [&](int32_t p) {
-      return image_.is_kept([&](int64_t j) { return static_cast<int64_t>(member(p, static_cast<int32_t>(j))); });
-    };
-    block_.each(found_, [&](int32_t p) { kept_[p] = is_kept(p); });
-    const int32_t total = block_.exclusive_sum(kept_, found_);
+    auto* const heights = reinterpret_cast<float*>(next_member_);  // (P, J) scores of the joints
+    block_.each(found_ * joints_, [&](int32_t i) {
+      if (member_[i] >= 0) heights[i] = image_.height(i % joints_, member_[i]);
+    });
+    block_.each(found_, [&](int32_t p) {
+      kept_[p] = image_.is_kept(image_.tally([&](int64_t j) { return member_[p * joints_ + j] >= 0; },
+                                             [&](int64_t j) { return heights[p * joints_ + j]; }));
+      place_[p] = kept_[p];
+    });
+    const int32_t total = block_.exclusive_sum(place_, found_);
     // Without the ordinal prior they are not sorted yet; the authors' 2-D baseline leaves them so.
     if (!all_.options.ordinal_prior && !(all_.options.mode == Association::kPaf && all_.options.limb.official)) {
       block_.each(found_, [&](int32_t p) {
-        kept_[p] = 0;
-        for (int32_t q = 0; q < found_; ++q) {
-          const bool nearer = depth_[q] < depth_[p] || (q < p && !(depth_[p] < depth_[q]));
-          kept_[p] += nearer && is_kept(q);
-        }
+        int32_t at = 0;
+        for (int32_t q = 0; q < found_; ++q)
+          at += kept_[q] & ((depth_[q] < depth_[p]) | ((q < p) & !(depth_[p] < depth_[q])));
+        place_[p] = at;
       });
     }
-    block_.each(found_ * joints_, [&](int32_t i) {
+    block_.each((found_ + max_people_ - total) * joints_, [&](int32_t i) {
       const int32_t p = i / joints_, j = i % joints_;
-      if (!is_kept(p)) return;
-      all_.people(b_, kept_[p], j) = member(p, j);
-      if (j == 0) all_.root_depths(b_, kept_[p]) = depth_[p];
-    });
-    block_.each((max_people_ - total) * joints_, [&](int32_t i) {
-      all_.people(b_, total + i / joints_, i % joints_) = -1;
-      if (i % joints_ == 0) all_.root_depths(b_, total + i / joints_) = 0.0f;
+      if (p < found_ && !kept_[p]) return;
+      const int32_t row = p < found_ ? place_[p] : total + p - found_;
+      all_.people(b_, row, j) = p < found_ ? member_[i] : -1;
+      if (j == 0) all_.root_depths(b_, row) = p < found_ ? depth_[p] : 0.0f;
     });
     block_.each(1, [&](int32_t) { all_.people_count(b_) = total; });
   }

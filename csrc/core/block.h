@@ -39,12 +39,27 @@ struct OneThread {
     each(count, f);
   }
 
+  template <class F>
+  bool any(int32_t count, F f) const {
+    bool found = false;
+    for (int32_t i = 0; i < count; ++i) found |= f(i);
+    return found;
+  }
+
+  template <class Load, class Test>
+  void mask(int32_t count, uint32_t* words, Load load, Test test) const {
+    for (int32_t i = 0; i < count; ++i) {
+      if (i % 32 == 0) words[i / 32] = 0;
+      if (test(i, load(i))) words[i / 32] |= 1u << (i % 32);
+    }
+  }
+
   void lower(int32_t* place, int32_t value) const {
     if (value < *place) *place = value;
   }
 };
 
-SMAP_DEVICE inline int32_t count_bits(uint32_t bits) {
+SMAP_HOST_DEVICE inline int32_t count_bits(uint32_t bits) {
 #ifdef __CUDA_ARCH__
   return __popc(bits);
 #else
@@ -54,7 +69,7 @@ SMAP_DEVICE inline int32_t count_bits(uint32_t bits) {
 
 /// Calls f(i) for every set bit i, from the lowest.
 template <class F>
-SMAP_DEVICE void each_bit(uint32_t bits, F f) {
+SMAP_HOST_DEVICE void each_bit(uint32_t bits, F f) {
   for (; bits != 0; bits &= bits - 1) f(count_bits((bits & (0u - bits)) - 1u));
 }
 

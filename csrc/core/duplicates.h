@@ -68,15 +68,13 @@ struct Duplicates : OptimalPeople {
   template <class Block>
   SMAP_DEVICE void drop_overlapping(Block& block) const {
     const int32_t people = state->found;
-    block.each(people, [this](int32_t p) {
-      tallies[p] = tally_of(p);
-      dropped[p] = 0;
-    });
+    count_joints(block);
+    block.each(people, [this](int32_t p) { dropped[p] = 0; });
     block.each(people * people, [this, people](int32_t i) {
       if (lies_on_surer(i / people, i % people)) dropped[i / people] = 1;
     });
-    block.each(people, [this](int32_t p) {
-      for (int64_t j = 0; dropped[p] && j < joints; ++j) node(p, j) = nowhere();
+    block.each(people * static_cast<int32_t>(joints), [this](int32_t i) {
+      if (dropped[i / joints]) nodes[i] = nowhere();
     });
   }
 

@@ -42,24 +42,25 @@ struct LimbMaps {
   /// Follows the PAF from (ax, ay) to the child (direction 1) or back to the parent (-1) for `reach` map px or so.
   SMAP_HOST_DEVICE bool follow(float ax, float ay, float reach, float direction, float* to_x, float* to_y) const {
     const float sign = direction * options.scale;
+    const float right = static_cast<float>(paf.size[2] - 1), bottom = static_cast<float>(paf.size[1] - 1);
     const int most = static_cast<int>(fminf(kWalkReach * reach, 1e4f)) + 1;
     float ux = 0.0f, uy = 0.0f, x = ax, y = ay;
     int steps = 0;
     while (steps < most) {
-      const int64_t px = nearest_pixel(x, paf.size[2]), py = nearest_pixel(y, paf.size[1]);
-      const float vx = sign * paf(0, py, px), vy = sign * paf(1, py, px), strength = sqrtf(vx * vx + vy * vy);
+      const int64_t offset =
+          nearest_pixel(y, paf.size[1]) * paf.stride[1] + nearest_pixel(x, paf.size[2]) * paf.stride[2];
+      const float vx = sign * paf.at(offset), vy = sign * paf.at(offset + paf.stride[0]);
+      const float strength = sqrtf(vx * vx + vy * vy);
       if (!(strength > kWalkStrength) || !is_finite(strength)) break;
       if (steps > 0 && !(vx * ux + vy * uy > 0.5f * strength)) break;  // another limb crosses
-      ++steps;
       // Straight on, in the mean direction so far.
-      ux += (vx / strength - ux) / static_cast<float>(steps);
-      uy += (vy / strength - uy) / static_cast<float>(steps);
-      const float norm = sqrtf(ux * ux + uy * uy);
-      ux /= norm;
-      uy /= norm;
+      const float one = 1.0f / strength, so_far = static_cast<float>(steps);
+      const float sx = so_far * ux + one * vx, sy = so_far * uy + one * vy, norm = 1.0f / sqrtf(sx * sx + sy * sy);
+      ux = norm * sx;
+      uy = norm * sy;
+      ++steps;
       x = ax + ux * static_cast<float>(steps);
       y = ay + uy * static_cast<float>(steps);
-      const float right = static_cast<float>(paf.size[2] - 1), bottom = static_cast<float>(paf.size[1] - 1);
       if (!(x >= 0.0f && y >= 0.0f && x <= right && y <= bottom)) break;
     }
     const float far = static_cast<float>(steps) - kWalkOvershoot;

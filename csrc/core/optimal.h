@@ -30,14 +30,13 @@ struct OptimalAssociation : OptimalPeople {
 
   /// By all threads of a block (see block.h), or by one of a CPU.
   template <class Block>
-  SMAP_DEVICE void run(Block& block) const {
-    order_limbs(block);
+  SMAP_DEVICE void run(Block& block) {
+    prepare(block);
     start(block);
     for (int sweep = 0; sweep < kSweeps; ++sweep) {
       if (sweep > 0) block.each(state->found, [this](int32_t p) { measure(p); });
-      // The first limb alone: who is left at its far end starts a half body. Then level after level, as the limbs of
-      // one level concern different joints.
-      for (int32_t step = 0; step <= state->levels; ++step) {
+      // Who is left at the far end of the first limb, which comes alone, starts a half body.
+      for (int32_t step = 0, steps = *order.steps; step < steps; ++step) {
         find_candidates(block, step, sweep > 0);
         assign(block, step);
         if (step == 0 && sweep == 0 && all.options.half_bodies && limbs > 0 && exists(0)) add_half_bodies(block);
@@ -49,14 +48,13 @@ struct OptimalAssociation : OptimalPeople {
 
  private:
   SMAP_HOST_DEVICE float length(int64_t l) const { return static_cast<float>(all.lengths(l)); }
-  SMAP_HOST_DEVICE int32_t step_of(int64_t l) const { return l == 0 && level[0] > 0 ? 0 : level[l]; }
 
   /// work(l, p) for the limbs of a step and all people.
   template <class Block, class Work>
   SMAP_DEVICE void each_person(Block& block, int32_t step, Work work) const {
-    const int32_t people = state->found, first = begin[step], limb_count = begin[step + 1] - first;
-    block.each(limb_count * people, [this, first, people, work](int32_t row) {
-      const auto [l, p] = pair(first, people, row);
+    const int32_t people = state->found;
+    block.each(order.limbs_of(step) * people, [this, step, people, work](int32_t row) {
+      const auto [l, p] = pair(step, people, row);
       work(l, p);
     });
   }
@@ -65,49 +63,9 @@ struct OptimalAssociation : OptimalPeople {
     int32_t l, p;
   };
 
-  /// Row of a step whose limbs begin at `first`: everybody for the first limb, then for the next.
-  SMAP_HOST_DEVICE LimbOfPerson pair(int32_t first, int32_t people, int32_t row) const {
-    return {order[first + row / people], row % people};
-  }
-
-  /// Copies joints and peak counts of the problem, and finds which limbs come when: all tables up to `waits`.
-  template <class Block>
-  SMAP_DEVICE void order_limbs(Block& block) const {
-    const auto all_limbs = static_cast<int32_t>(limbs);
-    block.each(all_limbs + static_cast<int32_t>(joints), [this, all_limbs](int32_t i) {
-      if (i < all_limbs) {
-        ends[2 * i] = all.is_limb(i) ? static_cast<int32_t>(ImageProblem::parent(i)) : -1;
-        ends[2 * i + 1] = all.is_limb(i) ? static_cast<int32_t>(ImageProblem::child(i)) : -1;
-      } else {
-        peak_count[i - all_limbs] = static_cast<int32_t>(peaks(i - all_limbs));
-      }
-    });
-    block.each(all_limbs, [this](int32_t l) {
-      level[l] = exists(l) ? 1 : -1;
-      for (int64_t j = 0; j < joints; ++j) below[l * joints + j] = 0;
-      for (int64_t k = l + 1; exists(l) && k < limbs; ++k)
-        if (exists(k) && (parent(k) == child(l) || below[l * joints + parent(k)])) below[l * joints + child(k)] = 1;
-    });
-    block.each(all_limbs * all_limbs, [this, all_limbs](int32_t i) {
-      const int32_t l = i / all_limbs, k = i % all_limbs;
-      waits[i] = k < l && exists(l) && exists(k) && waits_for(l, k);
-    });
-    block.each(1, [this](int32_t) {
-      report(AssociationProblem::kFine);
-      *state = {0, 1, 0.0f};
-      for (int64_t l = 0; l < limbs; ++l) {
-        for (int64_t k = 0; k < l; ++k)
-          if (waits[l * limbs + k] && level[k] >= level[l]) level[l] = level[k] + 1;
-        if (level[l] > state->levels) state->levels = level[l];
-      }
-      int32_t listed = 0;
-      for (int32_t step = 0; step <= state->levels; ++step) {
-        begin[step] = listed;
-        for (int64_t l = 0; l < limbs; ++l)
-          if (step_of(l) == step) order[listed++] = static_cast<int32_t>(l);
-      }
-      begin[state->levels + 1] = listed;
-    });
+  /// Row of a step: everybody for its first limb, then for the next.
+  SMAP_HOST_DEVICE LimbOfPerson pair(int32_t step, int32_t people, int32_t row) const {
+    return {order.limb(step, row / people), row % people};
   }
 
   /// A person at every root peak.
@@ -121,31 +79,26 @@ struct OptimalAssociation : OptimalPeople {
     });
   }
 
-  /// Whether limb l reads or gives joints that the earlier limb k gives, or the other way round.
-  SMAP_HOST_DEVICE bool waits_for(int64_t l, int64_t k) const {
-    if (gives(k, parent(l)) || gives(l, parent(k))) return true;
-    for (int64_t j = 0; j < joints; ++j)
-      if (gives(k, j) && gives(l, j)) return true;
-    return false;
-  }
-
-  SMAP_HOST_DEVICE bool gives(int64_t l, int64_t joint) const {
-    return joint == child(l) || below[l * joints + joint] != 0;
-  }
-
   /// Makes person p one of peak k of a joint and nothing else.
   SMAP_HOST_DEVICE void add(int64_t p, int64_t joint, int64_t k) const {
     depth[p] = depth_at(joint, k);
     size[p] = 1.0f;
     origin[p] = static_cast<int32_t>(joint);
     for (int64_t j = 0; j < joints; ++j) node(p, j) = nowhere();
-    for (int64_t l = 0; l < limbs; ++l) candidates_of(l, p) = {0, -1, NAN, NAN, {}};
+    for (int64_t l = 0; l < limbs; ++l) {
+      Candidates& none = candidates_of(l, p);
+      none.count = none.led = 0;
+      none.parent = -1;
+      none.x = none.y = NAN;
+    }
     node(p, joint) = at_peak(joint, k, {0.0f, 0.0f, 0.0f});
   }
 
   SMAP_HOST_DEVICE void find_nearest() const {
+    float nearest = 0.0f;
     for (int64_t p = 0; p < state->found; ++p)
-      if (depth[p] > 0.0f && !(state->nearest > 0.0f && state->nearest < depth[p])) state->nearest = depth[p];
+      if (depth[p] > 0.0f && !(nearest > 0.0f && nearest < depth[p])) nearest = depth[p];
+    state->nearest = nearest;
   }
 
   /// People at what is left at the far end of the first limb.
@@ -159,13 +112,15 @@ struct OptimalAssociation : OptimalPeople {
       if (node(p, joint).peak >= 0) taken[node(p, joint).peak] = 1;
     });
     block.each(1, [this, joint, taken, peak](int32_t) {
-      for (int32_t k = 0; k < peak_count[joint] && state->found < rows; ++k)
-        if (!taken[k]) peak[state->found++] = k;
+      int32_t found = state->found;
+      for (int32_t k = 0; k < peak_count[joint] && found < rows; ++k)
+        if (!taken[k]) peak[found++] = k;
+      state->found = found;
     });
     block.each(state->found - people, [this, joint, people, peak](int32_t i) {
       const int64_t p = people + i;
       add(p, joint, peak[p]);
-      lead(p, 0, node(p, joint), -1.0f, &node(p, root()));
+      lead(p, 0, node(p, joint), -1.0f, &node(p, root()).x, &node(p, root()).y);
     });
     block.each(1, [this](int32_t) { find_nearest(); });
   }
@@ -210,48 +165,79 @@ struct OptimalAssociation : OptimalPeople {
   /// Marks who holds the child peaks of the step's limbs, and finds whom they may go to.
   template <class Block>
   SMAP_DEVICE void find_candidates(Block& block, int32_t step, bool again) const {
-    block.each(most_peaks, [this, step](int32_t k) {
-      for (int32_t i = begin[step]; i < begin[step + 1]; ++i) owner[order[i] * most_peaks + k] = -1;
+    block.each(order.limbs_of(step) * most_peaks, [this, step](int32_t i) {
+      const int32_t l = order.limb(step, i / most_peaks), c = i % most_peaks;
+      owner[l * most_peaks + c] = -1;
+      if (c < peak_count[child(l)]) problem(l).clear(c);
     });
-    // With memory to spare every pair of a person and a peak has a thread; else a person looks at peak after peak.
-    const int32_t pairs = (begin[step + 1] - begin[step]) * state->found;
-    const int64_t room = pairs > 0 ? spare_words / (pairs * words<Candidate>(1)) : 0;
-    const auto stretch = static_cast<int32_t>(room < most_peaks ? room : most_peaks);
-    each_person(block, step, [this, again, stretch](int32_t l, int32_t p) {
+    // With memory to spare every pair of a person and a peak in reach has a thread; else a person looks at peak after
+    // peak.
+    const int32_t searches = order.limbs_of(step) * state->found;
+    const int64_t needed = searches * (BitRow::size(most_peaks) + Memory::words<Candidate>(kCandidates));
+    const bool side_by_side = needed <= memory.fast_words;
+    each_person(block, step, [this, again, side_by_side](int32_t l, int32_t p) {
       const Node& held = node(p, child(l));
       if (held.peak >= 0) owner[l * most_peaks + held.peak] = p;
       const bool wanted = begin_search(l, p, again);
       searching[l * rows + p] = wanted;
-      if (stretch > 0 || !wanted) return;
+      if (side_by_side || !wanted) return;
       const Search along(*this, l, p);
       for (int32_t c = 0, last = peak_count[child(l)]; c < last; ++c) {
+        if (!along.reaches(c)) continue;
         const Candidate found = look_at(along, l, p, c);
         if (found.peak >= 0) keep(p, l, found, &candidates_of(l, p));
       }
     });
-    if (stretch > 0) search(block, step, stretch);
+    if (side_by_side) search(block, step);
   }
 
-  /// As many peaks at a time as `spare` holds for all the step's limbs and people.
+  /// What is in reach of everyone first, then so many of it at a time as a person may keep.
   template <class Block>
-  SMAP_DEVICE void search(Block& block, int32_t step, int32_t stretch) const {
-    auto* const looked = reinterpret_cast<Candidate*>(spare);
-    const int32_t people = state->found, first = begin[step], limb_count = begin[step + 1] - first;
-    for (int32_t from = 0; from < most_peaks; from += stretch) {
-      block.each(limb_count * people * stretch, [this, first, people, from, stretch, looked](int32_t i) {
-        const auto [l, p] = pair(first, people, i / stretch);
-        const int32_t c = from + i % stretch;
-        const bool wanted = searching[l * rows + p] && c < peak_count[child(l)];
-        looked[i] = wanted ? look_at(Search(*this, l, p), l, p, c) : Candidate{-1, {}};
+  SMAP_DEVICE void search(Block& block, int32_t step) const {
+    const int32_t people = state->found, searches = order.limbs_of(step) * people;
+    const int32_t words = BitRow::size(most_peaks), columns = words * 32;
+    auto* const near = reinterpret_cast<uint32_t*>(memory.fast);                        // (searches, words)
+    auto* const looked = reinterpret_cast<Candidate*>(memory.fast + searches * words);  // (kCandidates, searches)
+    block.mask(
+        searches * columns, near, [](int32_t) { return 0.0f; },
+        [this, step, people, columns](int32_t i, float) {
+          const auto [l, p] = pair(step, people, i / columns);
+          const int32_t c = i % columns;
+          return searching[l * rows + p] && c < peak_count[child(l)] && Search(*this, l, p).reaches(c);
+        });
+    bool more = searches > 0;
+    for (int32_t first = 0; more; first += kCandidates) {
+      // Turn by turn: what threads of a warp do is alike.
+      more = block.any(searches * kCandidates, [this, step, people, searches, words, first, near, looked](int32_t i) {
+        const int32_t row = i % searches, turn = i / searches;
+        const auto [l, p] = pair(step, people, row);
+        const int32_t c = nth_bit(near + row * words, words, first + turn);
+        looked[i] = c >= 0 ? look_at(Search(*this, l, p), l, p, c) : Candidate{-1, {}};
+        return c >= 0 && turn + 1 == kCandidates;
       });
-      block.each(limb_count * people, [this, first, people, stretch, looked](int32_t row) {
-        const auto [l, p] = pair(first, people, row);
-        for (int32_t i = 0; i < stretch; ++i) {
-          const Candidate& found = looked[row * stretch + i];
+      block.each(searches, [this, step, people, searches, looked](int32_t row) {
+        const auto [l, p] = pair(step, people, row);
+        for (int32_t i = 0; i < kCandidates; ++i) {
+          const Candidate& found = looked[i * searches + row];
           if (found.peak >= 0) keep(p, l, found, &candidates_of(l, p));
         }
       });
     }
+  }
+
+  /// Place of the n-th bit that is set, from 0; -1: there is none.
+  SMAP_HOST_DEVICE static int32_t nth_bit(const uint32_t* bits, int32_t words, int32_t n) {
+    for (int32_t w = 0; w < words; ++w) {
+      uint32_t left = bits[w];
+      const int32_t count = count_bits(left);
+      if (n >= count) {
+        n -= count;
+        continue;
+      }
+      for (; n > 0; --n) left &= left - 1;
+      return w * 32 + count_bits((left & (0u - left)) - 1u);
+    }
+    return -1;
   }
 
   /// Whether person p must look for the children of limb l: not when what was found before still holds.
@@ -259,7 +245,7 @@ struct OptimalAssociation : OptimalPeople {
     Candidates& found = candidates_of(l, p);
     const Node& from = node(p, parent(l));
     if (again && found.parent == from.peak && found.x == from.x && found.y == from.y) return false;
-    found.count = 0;
+    found.count = found.led = 0;
     found.parent = from.peak;
     found.x = from.x;
     found.y = from.y;
@@ -269,23 +255,27 @@ struct OptimalAssociation : OptimalPeople {
   /// What looking for the children of a person along a limb needs again and again.
   struct Search {
     Node from;
-    float reach;
+    float square_reach;
     View<const float, 2> xy;
     LimbMaps maps;
 
     SMAP_HOST_DEVICE Search(const OptimalAssociation& people, int64_t l, int64_t p)
-        : from(people.node(p, people.parent(l))),
-          reach(kReach * people.scale(p) * people.length(l) + kReachMargin),
-          xy(people.all.xy[people.b][people.child(l)]),
-          maps(people.maps(l)) {}
+        : from(people.node(p, people.parent(l))), xy(people.all.xy[people.b][people.child(l)]), maps(people.maps(l)) {
+      const float reach = kReach * people.scale(p) * people.length(l) + kReachMargin;
+      square_reach = reach * reach;
+    }
+
+    SMAP_HOST_DEVICE bool reaches(int32_t c) const {
+      const float dx = xy(c, 0) - from.x, dy = xy(c, 1) - from.y;
+      return dx * dx + dy * dy <= square_reach;
+    }
   };
 
   /// Child peak c as the end of limb l of person p; peak -1: it is none.
   SMAP_HOST_DEVICE Candidate look_at(const Search& search, int64_t l, int64_t p, int32_t c) const {
     const Node& from = search.from;
-    const float dx = search.xy(c, 0) - from.x, dy = search.xy(c, 1) - from.y;
     Candidate candidate{-1, {}};
-    if (!(dx * dx + dy * dy <= search.reach * search.reach)) return candidate;
+    const float dx = search.xy(c, 0) - from.x, dy = search.xy(c, 1) - from.y;
     if (!search.maps.look(from.x, from.y, dx, dy, &candidate.limb)) return candidate;
     if (from.peak < 0) candidate.limb.paf *= kImaginedFactor;
     if (fit(p, l, candidate.limb) > 0.0f) candidate.peak = c;
@@ -306,13 +296,17 @@ struct OptimalAssociation : OptimalPeople {
   /// Gives everybody the children of the step's limbs that are best for all together, and moves the branches below.
   template <class Block>
   SMAP_DEVICE void assign(Block& block, int32_t step) const {
-    each_person(block, step, [this](int32_t l, int32_t p) {
-      judge(l, p);
-      for (int64_t j = 0; j < joints; ++j)
-        if (below[l * joints + j]) before[p * joints + j] = node(p, j);
+    const int32_t people = state->found, searches = order.limbs_of(step) * people;
+    block.each(searches * (kCandidates + 1), [this, step, people, searches](int32_t i) {
+      const auto [l, p] = pair(step, people, i % searches);
+      if (i < searches) {
+        order.each_joint_below(l, [this, p = p](int32_t j) { before[p * joints + j] = node(p, j); });
+      } else {
+        judge(l, p, i / searches - 1);
+      }
     });
-    block.each_apart(begin[step + 1] - begin[step],
-                     [this, step](int32_t i) { problem(order[begin[step] + i]).solve(); });
+    each_person(block, step, [this, &block](int32_t l, int32_t p) { problem(l).bid(block, p); });
+    block.each_apart(order.limbs_of(step), [this, step](int32_t i) { problem(order.limb(step, i)).solve(); });
     each_person(block, step, [this](int32_t l, int32_t p) {
       hand_over(l, p);
       imagine(l, p);
@@ -324,7 +318,6 @@ struct OptimalAssociation : OptimalPeople {
     problem.rows = state->found;
     problem.columns = peak_count[child(l)];
     problem.edges = edges_of(l, 0);
-    problem.count = edge_count + l * rows;
     problem.stride = kCandidates;
     problem.lend(lent + l * Assignment::words(rows, most_peaks));
     return problem;
@@ -334,21 +327,16 @@ struct OptimalAssociation : OptimalPeople {
     return edges + (l * rows + p) * kCandidates;
   }
 
-  /// What the candidates of limb l are worth to person p.
-  SMAP_HOST_DEVICE void judge(int64_t l, int64_t p) const {
+  /// What the i-th candidate of limb l is worth to person p.
+  SMAP_HOST_DEVICE void judge(int64_t l, int64_t p, int32_t i) const {
     const Candidates& mine = candidates_of(l, p);
-    Assignment::Edge* list = edges_of(l, p);
-    int32_t n = 0;
-    for (int32_t i = 0; i < mine.count; ++i) {
-      const int32_t c = mine.list[i].peak, from = owner[l * most_peaks + c];
-      if (from >= 0 && origin[from] == child(l)) continue;  // somebody starts there
-      float worth = fit(p, l, mine.list[i].limb) + near_first(p) + (from >= 0 ? branch(p, from, l) : 0.0f);
-      if (!(worth > 0.0f)) continue;
-      worth = worth < kMostWorth ? worth : kMostWorth;
-      const int32_t profit = static_cast<int32_t>(worth * kUnit);
-      if (profit > 0) list[n++] = {c, profit};
-    }
-    edge_count[l * rows + p] = n;
+    Assignment::Edge& edge = edges_of(l, p)[i];
+    edge = {-1, 0};
+    if (i >= mine.count) return;
+    const int32_t c = mine.list[i].peak, from = owner[l * most_peaks + c];
+    if (from >= 0 && origin[from] == child(l)) return;  // somebody starts there
+    const float worth = fit(p, l, mine.list[i].limb) + near_first(p) + (from >= 0 ? branch(p, from, l) : 0.0f);
+    if (worth > 0.0f) edge = {c, static_cast<int32_t>((worth < kMostWorth ? worth : kMostWorth) * kUnit)};
   }
 
   /// Gives person p the child of limb l that it was assigned, and the branch of whoever held it.
@@ -358,8 +346,8 @@ struct OptimalAssociation : OptimalPeople {
     const int32_t c = problem(l).column_of[p], from = c >= 0 ? owner[l * most_peaks + c] : -1;
     node(p, joint) = c >= 0 ? at_peak(joint, c, evidence_of(candidates_of(l, p), c)) : nowhere();
     if (from == p) return;
-    for (int64_t j = 0; j < joints; ++j)
-      if (below[l * joints + j]) node(p, j) = from >= 0 ? before[from * joints + j] : nowhere();
+    order.each_joint_below(
+        l, [this, p, from](int32_t j) { node(p, j) = from >= 0 ? before[from * joints + j] : nowhere(); });
   }
 
   SMAP_HOST_DEVICE static LimbEvidence evidence_of(const Candidates& candidates, int32_t peak) {
@@ -371,11 +359,10 @@ struct OptimalAssociation : OptimalPeople {
   /// What the limbs that `from` holds below limb l would be worth to person p.
   SMAP_HOST_DEVICE float branch(int64_t p, int64_t from, int64_t l) const {
     float sum = 0.0f;
-    for (int64_t k = l + 1; k < limbs; ++k) {
-      if (!exists(k)) continue;
+    order.each_limb_below(l, [this, p, from, &sum](int32_t k) {
       const Node& end = node(from, child(k));
-      if (below[l * joints + child(k)] && end.peak >= 0) sum += fit(p, k, end.limb);
-    }
+      if (end.peak >= 0) sum += fit(p, k, end.limb);
+    });
     return sum;
   }
 
@@ -384,14 +371,21 @@ struct OptimalAssociation : OptimalPeople {
     const Node from = node(p, parent(l));
     Node& to = node(p, child(l));
     if (to.peak >= 0 || !placed(from)) return;
-    if (!lead(p, l, from, 1.0f, &to) && scale(p) * length(l) < kNoWalk) {
-      to.x = from.x;
-      to.y = from.y;
+    Candidates& known = candidates_of(l, p);
+    if (!known.led) {
+      known.led = 1;
+      known.to_x = known.to_y = NAN;
+      if (!lead(p, l, from, 1.0f, &known.to_x, &known.to_y) && scale(p) * length(l) < kNoWalk) {
+        known.to_x = from.x;
+        known.to_y = from.y;
+      }
     }
+    to.x = known.to_x;
+    to.y = known.to_y;
   }
 
-  SMAP_HOST_DEVICE bool lead(int64_t p, int64_t l, const Node& from, float direction, Node* to) const {
-    return maps(l).follow(from.x, from.y, scale(p) * length(l), direction, &to->x, &to->y);
+  SMAP_HOST_DEVICE bool lead(int64_t p, int64_t l, const Node& from, float direction, float* x, float* y) const {
+    return maps(l).follow(from.x, from.y, scale(p) * length(l), direction, x, y);
   }
 
   /// An order whatever the depths: a GPU cannot refuse what is no number.
@@ -402,22 +396,27 @@ struct OptimalAssociation : OptimalPeople {
   /// People of enough joints, near to far; equal depths in raster order, those with a root first.
   template <class Block>
   SMAP_DEVICE void write(Block& block) const {
-    const int32_t people = state->found;
-    block.each(people, [this](int32_t p) { tallies[p] = tally_of(p); });
-    block.each(1, [this, people](int32_t) {
-      int32_t kept = 0;
-      for (int32_t p = 0; p < people; ++p) kept += is_kept(tallies[p]);
-      all.people_count(b) = kept;
+    const int32_t people = state->found, all_joints = static_cast<int32_t>(joints);
+    int32_t *kept = dropped, *row = twin;
+    count_joints(block);
+    block.each(people, [this, kept](int32_t p) { kept[p] = is_kept(tallies[p]); });
+    block.each(people + 1, [this, people, kept, row](int32_t p) {
+      int32_t before_p = 0;
+      for (int32_t q = 0; q < people; ++q)
+        before_p += kept[q] && (p == people || nearer(q, p) || (q < p && !nearer(p, q)));
+      if (p == people) {
+        all.people_count(b) = state->kept = before_p;
+      } else {
+        row[p] = before_p;
+      }
     });
-    block.each(static_cast<int32_t>(max_people), [this](int32_t row) {
-      if (row >= all.people_count(b)) empty_row(row);
-    });
-    block.each(people, [this, people](int32_t p) {
-      if (!is_kept(tallies[p])) return;
-      int64_t row = 0;
-      for (int32_t q = 0; q < people; ++q) row += is_kept(tallies[q]) && (nearer(q, p) || (q < p && !nearer(p, q)));
-      all.root_depths(b, row) = depth[p];
-      for (int64_t j = 0; j < joints; ++j) all.people(b, row, j) = node(p, j).peak;
+    const int32_t empty = static_cast<int32_t>(max_people) - state->kept;
+    block.each((people + empty) * all_joints, [this, people, all_joints, kept, row](int32_t i) {
+      const int32_t p = i / all_joints, j = i % all_joints;
+      if (p < people && !kept[p]) return;
+      const int32_t at = p < people ? row[p] : state->kept + p - people;
+      all.people(b, at, j) = p < people ? node(p, j).peak : -1;
+      if (j == 0) all.root_depths(b, at) = p < people ? depth[p] : 0.0f;
     });
   }
 };

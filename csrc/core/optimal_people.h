@@ -4,6 +4,8 @@
 #include "core/assignment.h"
 #include "core/association.h"
 #include "core/limb_evidence.h"
+#include "core/limb_order.h"
+#include "core/memory.h"
 
 namespace smap {
 
@@ -23,25 +25,23 @@ struct OptimalPeople : ImageProblem {
   struct Candidates {
     int32_t count, parent;
     float x, y;
+    int32_t led;       // whether the PAF was followed from there,
+    float to_x, to_y;  // and where it led; NaN: nowhere
     Candidate list[kCandidates];
   };
 
   struct State {
-    int32_t found, levels;
+    int32_t found, kept;
     float nearest;  // smallest positive depth
   };
 
-  int32_t rows;        // people there can be: R
-  int32_t most_peaks;  // of a joint: K
+  int32_t rows = 0;        // people there can be: R
+  int32_t most_peaks = 0;  // of a joint: K
 
+  Memory memory;  // what is left of it
+  LimbOrder order;
   State* state;
-  int32_t* ends;            // (L, 2) parent and child, -1 for a limb without one of them
   int32_t* peak_count;      // (J)
-  int32_t* level;           // (L) limbs from the root, 1 for its own
-  int32_t* order;           // (L) limbs by step
-  int32_t* begin;           // (L + 3) where a step's limbs start
-  int32_t* below;           // (L, J) whether the joint lies beyond the limb's child
-  int32_t* waits;           // (L, L) whether the limb must come after the earlier one
   float* depth;             // (R) normalised
   float* size;              // (R) of the person's limbs, in mean lengths
   int32_t* twin;            // (R) earlier person found on the same body, or itself
@@ -50,77 +50,59 @@ struct OptimalPeople : ImageProblem {
   Tally* tallies;           // (R) of the whole people
   Node* nodes;              // (R, J)
   int32_t* owner;           // (L, K) person who holds a child peak
-  int32_t* edge_count;      // (L, R) of a person's edges
-  int32_t* searching;       // (L, R) whether the person looks for child peaks: `edge_count` before there are edges
+  int32_t* searching;       // (L, R) whether the person looks for child peaks
   int32_t* lent;            // (L, Assignment::words)
   Node* before;             // (R, J) while branches move
   Assignment::Edge* edges;  // (L, R, kCandidates)
   Candidates* candidates;   // (L, R)
 
-  int32_t* spare;       // what is left of the fast memory,
-  int64_t spare_words;  // so many words
-
   SMAP_HOST_DEVICE static int64_t workspace_size(int64_t joints, int64_t limbs, int64_t capacity, int64_t people) {
-    return words<State>(1) + limbs * (joints + limbs + 5) + 3 + joints + 5 * people + words<Tally>(people) +
-           2 * words<Node>(people * joints) + words<Candidates>(limbs * people) + limbs * (capacity + people) +
-           words<Assignment::Edge>(limbs * people * kCandidates) + limbs * Assignment::words(people, capacity);
+    return Memory::words<State>(1) + LimbOrder::words(limbs, joints) + joints + 5 * people +
+           Memory::words<Tally>(people) + 2 * Memory::words<Node>(people * joints) +
+           Memory::words<Candidates>(limbs * people) + limbs * (capacity + people) +
+           Memory::words<Assignment::Edge>(limbs * people * kCandidates) + limbs * Assignment::words(people, capacity);
   }
 
-  /// Everything lies in the problem's workspace, or in `fast` memory as long as there is room.
-  SMAP_HOST_DEVICE OptimalPeople(const AssociationProblem& problem, int64_t b, int32_t* fast = nullptr,
-                                 int64_t fast_words = 0)
-      : ImageProblem(problem, b), rows(0), most_peaks(0), spare(fast), spare_words(fast_words) {
-    for (int64_t j = 0; j < joints; ++j) {
-      const auto n = static_cast<int32_t>(peaks(j));
-      most_peaks = n > most_peaks ? n : most_peaks;
-    }
-    const bool roots = limbs == 0 || all.is_limb(0);
-    const int64_t half = roots && limbs > 0 && all.options.half_bodies ? peaks(ImageProblem::child(0)) : 0;
-    const int64_t most = roots ? peaks(root()) + half : 0;
-    rows = static_cast<int32_t>(most < max_people ? most : max_people);
-    int32_t* next = all.workspace.data + b * all.workspace.stride[0];
-    take(&state, 1, &next);
-    take(&ends, 2 * limbs, &next);
-    take(&peak_count, joints, &next);
-    take(&level, limbs, &next);
-    take(&order, limbs, &next);
-    take(&begin, limbs + 3, &next);
-    take(&below, limbs * joints, &next);
-    take(&waits, limbs * limbs, &next);
-    take(&depth, rows, &next);
-    take(&size, rows, &next);
-    take(&twin, rows, &next);
-    take(&dropped, rows, &next);
-    take(&origin, rows, &next);
-    take(&tallies, rows, &next);
-    take(&nodes, rows * joints, &next);
-    take(&owner, limbs * most_peaks, &next);
-    take(&edge_count, limbs * rows, &next);
-    searching = edge_count;
-    take(&lent, limbs * Assignment::words(rows, most_peaks), &next);
-    take(&before, rows * joints, &next);
-    take(&edges, limbs * rows * kCandidates, &next);
-    take(&candidates, limbs * rows, &next);
+  SMAP_HOST_DEVICE OptimalPeople(const AssociationProblem& problem, int64_t b, Memory lent_memory)
+      : ImageProblem(problem, b),
+        memory(lent_memory),
+        order(limbs, joints, &memory),
+        state(memory.take<State>(1)),
+        peak_count(memory.take(joints)) {}
+
+  /// Fills the tables that all others depend on, and takes memory for these.
+  template <class Block>
+  SMAP_DEVICE void prepare(Block& block) {
+    block.each(static_cast<int32_t>(joints), [this](int32_t j) { peak_count[j] = static_cast<int32_t>(peaks(j)); });
+    block.each(1, [this](int32_t) {
+      report(AssociationProblem::kFine);
+      *state = {0, 0, 0.0f};
+    });
+    order.find(block, all);
+    for (int64_t j = 0; j < joints; ++j) most_peaks = peak_count[j] > most_peaks ? peak_count[j] : most_peaks;
+    const bool rooted = limbs == 0 || exists(0);
+    const int32_t half = rooted && limbs > 0 && all.options.half_bodies ? peak_count[child(0)] : 0;
+    const int32_t most = rooted ? peak_count[root()] + half : 0;
+    rows = most < max_people ? most : static_cast<int32_t>(max_people);
+    depth = memory.take<float>(rows);
+    size = memory.take<float>(rows);
+    twin = memory.take(rows);
+    dropped = memory.take(rows);
+    origin = memory.take(rows);
+    tallies = memory.take<Tally>(rows);
+    nodes = memory.take<Node>(rows * joints);
+    owner = memory.take(limbs * most_peaks);
+    searching = memory.take(limbs * rows);
+    lent = memory.take(limbs * Assignment::words(rows, most_peaks));
+    before = memory.take<Node>(rows * joints);
+    edges = memory.take<Assignment::Edge>(limbs * rows * kCandidates);
+    candidates = memory.take<Candidates>(limbs * rows);
   }
 
-  template <class T>
-  SMAP_HOST_DEVICE static int64_t words(int64_t count) {
-    static_assert(sizeof(T) % sizeof(int32_t) == 0 && alignof(T) == alignof(int32_t), "made of 32-bit words");
-    return count * static_cast<int64_t>(sizeof(T) / sizeof(int32_t));
-  }
-
-  template <class T>
-  SMAP_HOST_DEVICE void take(T** array, int64_t count, int32_t** next) {
-    const int64_t needed = words<T>(count);
-    int32_t*& from = needed <= spare_words ? spare : *next;
-    if (needed <= spare_words) spare_words -= needed;
-    *array = reinterpret_cast<T*>(from);
-    from += needed;
-  }
-
-  SMAP_HOST_DEVICE bool exists(int64_t l) const { return ends[2 * l] >= 0; }
-  SMAP_HOST_DEVICE int32_t parent(int64_t l) const { return ends[2 * l]; }
-  SMAP_HOST_DEVICE int32_t child(int64_t l) const { return ends[2 * l + 1]; }
+  SMAP_HOST_DEVICE bool exists(int64_t l) const { return order.exists(l); }
+  SMAP_HOST_DEVICE int32_t parent(int64_t l) const { return order.parent(l); }
+  SMAP_HOST_DEVICE int32_t child(int64_t l) const { return order.child(l); }
+  SMAP_HOST_DEVICE int32_t root() const { return limbs > 0 ? parent(0) : 0; }
 
   SMAP_HOST_DEVICE Node& node(int64_t p, int64_t joint) const { return nodes[p * joints + joint]; }
   SMAP_HOST_DEVICE Candidates& candidates_of(int64_t l, int64_t p) const { return candidates[l * rows + p]; }
@@ -138,8 +120,17 @@ struct OptimalPeople : ImageProblem {
     return {static_cast<int32_t>(k), all.xy(b, joint, k, 0), all.xy(b, joint, k, 1), limb};
   }
 
-  SMAP_HOST_DEVICE Tally tally_of(int64_t p) const {
-    return tally([this, p](int64_t j) { return static_cast<int64_t>(node(p, j).peak); });
+  /// Fills `tallies` of the people as they are; overwrites `before`.
+  template <class Block>
+  SMAP_DEVICE void count_joints(Block& block) const {
+    block.each(state->found * static_cast<int32_t>(joints), [this](int32_t i) {
+      const int32_t k = nodes[i].peak;
+      before[i].x = k < 0 ? 0.0f : height(i % joints, k);
+    });
+    block.each(state->found, [this](int32_t p) {
+      tallies[p] = tally([this, p](int64_t j) { return node(p, j).peak >= 0; },
+                         [this, p](int64_t j) { return before[p * joints + j].x; });
+    });
   }
 };
 

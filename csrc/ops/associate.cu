@@ -9,8 +9,7 @@ namespace {
 
 constexpr int kScoreThreads = 128, kScoreBlocks = 8;  // of a limb: a thread each for the pairs of 32 people
 constexpr int kThreads = 512;
-constexpr int64_t kSpareWords = 12 * 1024;   // of fast memory: room for a thread per pair of a person and a peak
-constexpr int64_t kSharedBytes = 48 * 1024;  // what every GPU gives without being asked
+constexpr int64_t kSpareWords = 12 * 1024;  // of shared memory: room for a thread per pair of a person and a peak
 
 SMAP_DEVICE int32_t* workspace_of(const Associate& associate, int64_t b) {
   return associate.workspace.data + b * associate.workspace.stride[0];
@@ -25,33 +24,35 @@ __global__ void __launch_bounds__(kScoreThreads) score_pairs_kernel(const Associ
   ScorePairs{associate, pairs}(b, l, first, kScoreBlocks * kScoreThreads);
 }
 
-__global__ void __launch_bounds__(kThreads, 1) associate_kernel(const Associate associate, bool shared) {
+__global__ void __launch_bounds__(kThreads, 1) greedy_kernel(const Associate associate, int64_t fast_words) {
   extern __shared__ int32_t memory[];
-  int32_t* const workspace = workspace_of(associate, blockIdx.x);
-  int32_t* const scratch = shared ? memory + CudaBlock::kMaxWarps : workspace + AssociationMemory(associate).pairs;
+  int32_t* const pairs = workspace_of(associate, blockIdx.x);
   CudaBlock block(memory);
-  BlockAssociation<CudaBlock>(block, associate, blockIdx.x, reinterpret_cast<const ScoredPair*>(workspace), scratch)
-      .run();
+  const Memory lent{pairs + AssociationMemory(associate).pairs, memory + CudaBlock::kMaxWarps, fast_words};
+  BlockAssociation<CudaBlock>(block, associate, blockIdx.x, reinterpret_cast<const ScoredPair*>(pairs), lent).run();
 }
 
 // Scores the pairs it needs by itself: by then it knows the person, and few are in reach.
 __global__ void __launch_bounds__(kThreads, 1) optimal_kernel(const Associate associate, int64_t fast_words) {
   extern __shared__ int32_t memory[];
   CudaBlock block(memory);
-  OptimalAssociation(associate, blockIdx.x, memory + CudaBlock::kMaxWarps, fast_words).run(block);
+  const Memory lent{workspace_of(associate, blockIdx.x), memory + CudaBlock::kMaxWarps, fast_words};
+  OptimalAssociation(associate, blockIdx.x, lent).run(block);
 }
 
-void launch_optimal(const Associate& associate, int64_t count, cudaStream_t stream) {
+/// An image per block, with as much shared memory for its `words` of tables, and some to spare, as a block can have.
+void launch_images(void (*kernel)(const Associate, int64_t), const Associate& associate, int64_t count, int64_t words,
+                   cudaStream_t stream) {
   int device = 0, most = 0;
   cudaGetDevice(&device);
   cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
-  const int64_t wanted = (CudaBlock::kMaxWarps + associate.workspace_size() + kSpareWords) * 4;
+  const int64_t wanted = (CudaBlock::kMaxWarps + words + kSpareWords) * 4;
   const int bytes = static_cast<int>(wanted < most ? wanted : most);
   // Of the function, not of the launch: every thread of the host asks for the same.
-  cudaFuncSetAttribute(optimal_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most);
-  optimal_kernel<<<static_cast<unsigned>(count), kThreads, static_cast<size_t>(bytes), stream>>>(
+  cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most);
+  kernel<<<static_cast<unsigned>(count), kThreads, static_cast<size_t>(bytes), stream>>>(
       associate, bytes / 4 - CudaBlock::kMaxWarps);
-  check_launch("associate: optimal");
+  check_launch("associate");
 }
 
 }  // namespace
@@ -61,7 +62,7 @@ template <>
 void launch<Associate>(const Associate& associate, int64_t count, void* stream) {
   const auto cuda_stream = static_cast<cudaStream_t>(stream);
   if (associate.options.mode == Association::kOptimal) {
-    launch_optimal(associate, count, cuda_stream);
+    launch_images(optimal_kernel, associate, count, associate.workspace_size(), cuda_stream);
     return;
   }
   const int64_t limbs = count * associate.limbs.size[0];
@@ -69,12 +70,7 @@ void launch<Associate>(const Associate& associate, int64_t count, void* stream) 
     score_pairs_kernel<<<static_cast<unsigned>(limbs * kScoreBlocks), kScoreThreads, 0, cuda_stream>>>(associate);
     check_launch("associate: pairs");
   }
-  const int64_t shared = (CudaBlock::kMaxWarps + AssociationMemory(associate).scratch) * 4;
-  const bool fits = shared <= kSharedBytes;
-  const int64_t bytes = fits ? shared : CudaBlock::kMaxWarps * 4;
-  associate_kernel<<<static_cast<unsigned>(count), kThreads, static_cast<size_t>(bytes), cuda_stream>>>(associate,
-                                                                                                        fits);
-  check_launch("associate");
+  launch_images(greedy_kernel, associate, count, AssociationMemory(associate).scratch, cuda_stream);
 }
 
 }  // namespace smap

@@ -57,6 +57,10 @@ class BlockTargets {
       const float x = crowd_.joints(b, p, j, 0), y = crowd_.joints(b, p, j, 1);
       return crowd_.present(b, p, j) && tile.near(x, y, x, y, reach);
     });
+    if (n == 0) {
+      blank(tile, h, w, &out.heatmaps(b, 0, j, 0, 0), out.heatmaps.stride[1]);
+      return;
+    }
     constexpr int32_t kFactors = Tile::kWidth + Tile::kHeight;
     auto* const factors = reinterpret_cast<float*>(table_);  // of the columns, then of the rows, for each person
     for (int64_t s = 0; s < crowd_.num_scales(); ++s) {
@@ -64,12 +68,11 @@ class BlockTargets {
       const auto factor = [&](int32_t p, int axis, int32_t pixel) {
         return gaussian_factor(static_cast<float>(pixel) - crowd_.joints(b, p, j, axis), sigma);
       };
-      if (n > 0) {
-        block_.each((n < kTable ? n : kTable) * kFactors, [&](int32_t f) {
-          const int32_t p = list_[f / kFactors], at = f % kFactors;
-          factors[f] = at < Tile::kWidth ? factor(p, 0, tile.x + at) : factor(p, 1, tile.y + at - Tile::kWidth);
-        });
-      }
+      block_.each((n < kTable ? n : kTable) * kFactors, [&](int32_t f) {
+        const int32_t p = list_[f / kFactors], at = f % kFactors;
+        factors[f] = at < Tile::kWidth ? factor(p, 0, tile.x + at) : factor(p, 1, tile.y + at - Tile::kWidth);
+      });
+      const Plane<T> map(&out.heatmaps(b, s, j, 0, 0), w);
       each_quad(tile, h, w, [&](int32_t x, int32_t y) {
         float best[4] = {};
         for (int32_t k = 0; k < n; ++k) {
@@ -82,7 +85,7 @@ class BlockTargets {
             best[q] = value > best[q] ? value : best[q];
           }
         }
-        store(&out.heatmaps(b, s, j, y, 0), x, w, best);
+        map.store(x, y, best);
       });
     }
   }
@@ -99,26 +102,31 @@ class BlockTargets {
       const LimbTarget t = LimbTarget::of(crowd_, b, p, l);
       return t.present && tile.near(t.x, t.y, t.x + t.ux * t.length, t.y + t.uy * t.length, reach);
     });
+    if (n == 0) {
+      for (int32_t axis = 0; axis < 2; ++axis) blank(tile, h, w, &out.pafs(b, 0, l, axis, 0, 0), out.pafs.stride[1]);
+      blank(tile, h, w, &out.limb_depths(b, 0, l, 0, 0), out.limb_depths.stride[1]);
+      return;
+    }
     block_.each(n < kTable ? n : kTable, [&](int32_t k) { limbs[k] = LimbTarget::of(crowd_, b, list_[k], l); });
     for (int64_t s = 0; s < crowd_.num_scales(); ++s) {
-      const float half_width = crowd_.scales(s, 1);
+      const float half_width = crowd_.scales(s, 1), reached = half_width * half_width;
+      const Plane<T> x_map(&out.pafs(b, s, l, 0, 0, 0), w), y_map(&out.pafs(b, s, l, 1, 0, 0), w);
+      const Plane<T> depth_map(&out.limb_depths(b, s, l, 0, 0), w);
       each_quad(tile, h, w, [&](int32_t x, int32_t y) {
         float paf_x[4], paf_y[4], depth[4];
         for (int32_t q = 0; q < 4; ++q) {
           LimbMean mean;
           for (int32_t k = 0; k < n; ++k) {
             const LimbTarget t = k < kTable ? limbs[k] : LimbTarget::of(crowd_, b, list_[k], l);
-            if (t.square_distance(static_cast<float>(x + q), static_cast<float>(y)) < half_width * half_width) {
-              mean.add(t);
-            }
+            if (t.square_distance(static_cast<float>(x + q), static_cast<float>(y)) < reached) mean.add(t);
           }
           paf_x[q] = mean.paf_x();
           paf_y[q] = mean.paf_y();
           depth[q] = mean.depth();
         }
-        store(&out.pafs(b, s, l, 0, y, 0), x, w, paf_x);
-        store(&out.pafs(b, s, l, 1, y, 0), x, w, paf_y);
-        store(&out.limb_depths(b, s, l, y, 0), x, w, depth);
+        x_map.store(x, y, paf_x);
+        y_map.store(x, y, paf_y);
+        depth_map.store(x, y, depth);
       });
     }
   }
@@ -135,6 +143,7 @@ class BlockTargets {
       return t.present && tile.near(x, y, x, y, static_cast<float>(kRootReach));
     });
     block_.each(n < kTable ? n : kTable, [&](int32_t k) { roots[k] = RootTarget::of(crowd_, b, list_[k]); });
+    const Plane<float> depth_map(&out.root_depth(b, 0, 0), w), weight_map(&out.root_weight(b, 0, 0), w);
     each_quad(tile, h, w, [&](int32_t x, int32_t y) {
       float depth[4], weight[4];
       for (int32_t q = 0; q < 4; ++q) {
@@ -144,8 +153,8 @@ class BlockTargets {
         depth[q] = choice.depth(crowd_.depth_scale(b));
         weight[q] = choice.weight();
       }
-      store(&out.root_depth(b, y, 0), x, w, depth);
-      store(&out.root_weight(b, y, 0), x, w, weight);
+      depth_map.store(x, y, depth);
+      weight_map.store(x, y, weight);
     });
   }
 
@@ -190,19 +199,39 @@ class BlockTargets {
     });
   }
 
-  /// Four pixels at x of a row of w; at once where rows of four divide the map.
+  /// Zeros in every scale of a map; most tiles have nobody.
   template <class T>
-  SMAP_DEVICE static void store(T* row, int32_t x, int64_t w, const float (&value)[4]) {
-    struct alignas(4 * sizeof(T)) Quad {
-      T value[4];
-    };
-    if (w % 4 == 0) {
-      *reinterpret_cast<Quad*>(row + x) = {
-          {narrow<T>(value[0]), narrow<T>(value[1]), narrow<T>(value[2]), narrow<T>(value[3])}};
-    } else {
-      for (int32_t q = 0; q < 4 && x + q < w; ++q) row[x + q] = narrow<T>(value[q]);
-    }
+  SMAP_DEVICE void blank(const Tile& tile, int64_t h, int64_t w, T* map, int64_t scale_stride) {
+    constexpr float kNothing[4] = {};
+    block_.each(static_cast<int32_t>(crowd_.num_scales()) * Tile::kQuads, [&](int32_t i) {
+      const int32_t q = i % Tile::kQuads, s = i / Tile::kQuads;
+      const int32_t x = tile.x + q % (Tile::kWidth / 4) * 4, y = tile.y + q / (Tile::kWidth / 4);
+      if (x < w && y < h) Plane<T>(map + s * scale_stride, w).store(x, y, kNothing);
+    });
   }
+
+  /// A map that is written, `w` pixels a row. Its place is found once: five strides take longer than the pixels.
+  template <class T>
+  struct Plane {
+    T* data;
+    int32_t width;
+    bool whole;  // quads divide a row and are aligned
+
+    SMAP_DEVICE Plane(T* data, int64_t w) : data(data), width(static_cast<int32_t>(w)), whole(w % 4 == 0) {}
+
+    SMAP_DEVICE void store(int32_t x, int32_t y, const float (&value)[4]) const {
+      struct alignas(4 * sizeof(T)) Quad {
+        T value[4];
+      };
+      T* const place = data + (y * width + x);
+      if (whole) {
+        *reinterpret_cast<Quad*>(place) = {
+            {narrow<T>(value[0]), narrow<T>(value[1]), narrow<T>(value[2]), narrow<T>(value[3])}};
+      } else {
+        for (int32_t q = 0; q < 4 && x + q < width; ++q) place[q] = narrow<T>(value[q]);
+      }
+    }
+  };
 };
 
 }  // namespace smap

@@ -36,15 +36,18 @@ Result solve_in_blocks(const Associate& problem, Order order, size_t fast_words)
   Result result(batch, problem.people.size[1], problem.count.size[1]);
   const Associate associate = result.of(problem);
   EmulatedBlock block(order);
+  std::vector<int32_t> fast(fast_words, 77);
+  const auto size = static_cast<int64_t>(fast.size());
   if (associate.options.mode == Association::kOptimal) {
     Array<int32_t, 2> workspace({batch, associate.workspace_size()}, 77);
     Array<int32_t, 1> status({batch});
     Associate with_memory = associate;
     with_memory.workspace = workspace.view();
     with_memory.status = status.view();
-    std::vector<int32_t> fast(fast_words, 77);
-    for (int64_t b = 0; b < batch; ++b)
-      smap::OptimalAssociation(with_memory, b, fast.data(), static_cast<int64_t>(fast.size())).run(block);
+    for (int64_t b = 0; b < batch; ++b) {
+      const smap::Memory lent{workspace.view().data + b * associate.workspace_size(), fast.data(), size};
+      smap::OptimalAssociation(with_memory, b, lent).run(block);
+    }
     return result;
   }
   const smap::AssociationMemory memory(associate);
@@ -53,7 +56,8 @@ Result solve_in_blocks(const Associate& problem, Order order, size_t fast_words)
     std::vector<int32_t> scratch(static_cast<size_t>(memory.scratch), 77);
     for (int32_t l = 0; l < limbs; ++l)
       for (int32_t thread = 0; thread < 3; ++thread) smap::ScorePairs{associate, pairs.data()}(b, l, thread, 3);
-    smap::BlockAssociation<EmulatedBlock>(block, associate, b, pairs.data(), scratch.data()).run();
+    const smap::Memory lent{scratch.data(), fast.data(), size};
+    smap::BlockAssociation<EmulatedBlock>(block, associate, b, pairs.data(), lent).run();
   }
   return result;
 }

@@ -53,11 +53,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def write_portable(folder: Path, state: Mapping[str, Any], *, part_bytes: int = PART_BYTES) -> list[Path]:
-    """A checkpoint in 16 bit: ``part-N-000.safetensors`` ..., each of ``part_bytes`` and a short header, ``state.json``.
+    """A checkpoint in 16 bit: ``part-N-000.safetensors`` ... of ``part_bytes`` and a short header, ``state.json``.
 
     Weights, averaged weights and optimiser moments are bfloat16, so a run that continues from it goes on closely, not
-    exactly. Tensors larger than a part are cut. It takes the place of the portable checkpoint that the folder holds when
-    all of it is on the disk.
+    exactly. Tensors larger than a part are cut. It takes the place of the folder's portable checkpoint when all of it
+    is on the disk.
 
     Raises:
         OSError: it cannot be written; what was there before is untouched.

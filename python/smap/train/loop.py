@@ -150,7 +150,8 @@ class Trainer:
         self.best = float(state["best"])
 
     def save(self) -> bool:
-        """Write a checkpoint, and the portable one if there is to be one. A disk that is full costs only this one: the last good one stays and training goes on.
+        """Write a checkpoint, and the portable one if there is to be one. A disk that is full costs only this one: the
+        last good one stays and training goes on.
 
         Raises:
             FloatingPointError: as ``run``.
