@@ -23,7 +23,7 @@ struct AssociationMemory {
     const int64_t limbs = all.limbs.size[0], wishes = capacity > people ? capacity : people;
     pairs = 2 * limbs * capacity * capacity;
     scratch = LimbOrder::words(limbs, joints) + joints + people * (2 * joints + 4) + 3 * capacity +
-              limbs * (2 * capacity + wishes);
+              limbs * (2 * capacity + wishes + people);
     scratch += scratch % 2;  // the next image's pairs start at a multiple of their size
   }
 
@@ -110,6 +110,7 @@ class BlockAssociation {
   int32_t* candidate_;              // (K) whether they do
   int32_t* holder_;                 // (L, K) who has this child peak: a person, or a parent peak
   int32_t* claim_;                  // (L, K) parent peak that this child peak scores best with
+  float* longest_;                  // (L, P) limb that a person may have, map px
   int32_t* wish_;                   // (L, max(K, P)) child peak that this person or parent peak would like, -1 none
   int32_t wishes_ = 0;
 
@@ -127,6 +128,7 @@ class BlockAssociation {
     candidate_ = memory_.template take<int32_t>(most_peaks_);
     holder_ = memory_.template take<int32_t>(order_.limbs * most_peaks_);
     claim_ = memory_.template take<int32_t>(order_.limbs * most_peaks_);
+    longest_ = memory_.template take<float>(order_.limbs * rows_);
     wish_ = memory_.template take<int32_t>(order_.limbs * wishes_);
   }
 
@@ -192,7 +194,7 @@ class BlockAssociation {
     if (a < 0) return 0.0f;
     const ScoredPair scored = pair(l, a, c);
     if (!(scored.score > 0.0f)) return 0.0f;  // the penalty only lowers it
-    return scored.score + image_.length_penalty(image_.longest(l, depth_[p]), scored.distance);
+    return scored.score + image_.length_penalty(longest_[l * rows_ + p], scored.distance);
   }
 
   /// Nearest person first, best child peak that is left. Everyone asks for the best peak at once and each peak keeps
@@ -202,13 +204,18 @@ class BlockAssociation {
     const int32_t limbs = order_.limbs_of(step), people = limbs * found_, stride = most_peaks_;
     const bool listed = static_cast<int64_t>(people) * stride <= memory_.fast_words;
     auto* const worths = reinterpret_cast<float*>(memory_.fast);
-    block_.each(limbs * stride,
-                [&](int32_t i) { holder_[order_.limb(step, i / stride) * stride + i % stride] = kNobody; });
-    block_.each(people * (listed ? stride : 1), [&](int32_t i) {
-      const int32_t row = listed ? i / stride : i, c = listed ? i % stride : 0;
-      const int32_t l = order_.limb(step, row / found_), p = row % found_;
-      if (c == 0) wish_[l * wishes_ + p] = -1;
-      if (listed && c < peak_count_[order_.child(l)]) worths[i] = worth(l, p, c);
+    block_.each(limbs * stride + people, [&](int32_t i) {
+      if (i < limbs * stride) {
+        holder_[order_.limb(step, i / stride) * stride + i % stride] = kNobody;
+      } else {
+        const int32_t row = i - limbs * stride, l = order_.limb(step, row / found_), p = row % found_;
+        wish_[l * wishes_ + p] = -1;
+        longest_[l * rows_ + p] = image_.longest(l, depth_[p]);
+      }
+    });
+    block_.each(listed ? people * stride : 0, [&](int32_t i) {
+      const int32_t row = i / stride, c = i % stride, l = order_.limb(step, row / found_);
+      if (c < peak_count_[order_.child(l)]) worths[i] = worth(l, row % found_, c);
     });
     // Who asks anew?
     while (block_.any(people, [&](int32_t row) {
@@ -217,16 +224,20 @@ class BlockAssociation {
       int32_t& wish = wish_[l * wishes_ + p];
       if (wish >= 0 && holder[wish] == p) return false;
       const int32_t children = peak_count_[order_.child(l)];
-      float best = 0.0f;
-      int32_t wanted = -1;
-      for (int32_t c = 0; c < children; ++c) {
-        const float mine = listed ? worths[row * stride + c] : worth(l, p, c);
-        const bool better = (mine > best) & (holder[c] >= p);
-        best = better ? mine : best;
-        wanted = better ? c : wanted;
-      }
-      wish = wanted;
-      return wanted >= 0;
+      const auto best_left = [holder, children, p](auto worth_of) {
+        float best = 0.0f;
+        int32_t wanted = -1;
+        for (int32_t c = 0; c < children; ++c) {
+          const float mine = worth_of(c);
+          const bool better = (mine > best) & (holder[c] >= p);
+          best = better ? mine : best;
+          wanted = better ? c : wanted;
+        }
+        return wanted;
+      };
+      wish = listed ? best_left([&](int32_t c) { return worths[row * stride + c]; })
+                    : best_left([&](int32_t c) { return worth(l, p, c); });
+      return wish >= 0;
     })) {
       each_person(step, [&](int32_t l, int32_t p) {
         const int32_t wish = wish_[l * wishes_ + p];

@@ -25,6 +25,12 @@ struct LimbMaps {
   static constexpr float kWalkOvershoot = 1.0f;  // it spreads beyond the joint by these map px,
   static constexpr float kWalkShare = 0.5f;      // and it must lead this many mean lengths far
 
+#ifdef __CUDA_ARCH__
+  static constexpr int kAhead = 8;  // samples whose reads are on their way together; each way takes a thousand steps
+#else
+  static constexpr int kAhead = 2;
+#endif
+
   MapView<3> paf;     // (2, h, w)
   MapView<2> depths;  // (h, w) metres
   LimbScoreOptions options;
@@ -80,24 +86,24 @@ struct LimbMaps {
     float sum = 0.0f, depth_sum = 0.0f;
     int counted = 0;
     bool hopeless = false;
-    for (int i = 0; i < n && !hopeless; i += 2) {
-      // From the middle outwards: a wrong limb is given up early. By pairs, whose reads are on their way together.
-      float along[2], depth[2];
-      for (int side = 0; side < 2; ++side) {
-        const int k = side == 0 ? n / 2 + i / 2 : n / 2 - 1 - i / 2;
+    for (int first = 0; first < n && !hopeless; first += kAhead) {
+      // From the middle outwards: a wrong limb is given up early.
+      float along[kAhead], depth[kAhead];
+      for (int a = 0; a < kAhead; ++a) {
+        const int i = first + a < n ? first + a : 0, k = i % 2 == 0 ? n / 2 + i / 2 : n / 2 - 1 - i / 2;
         const float t = (static_cast<float>(k) + 0.5f) * step;
         const int64_t x = nearest_pixel(ax + t * dx, paf.size[2]), y = nearest_pixel(ay + t * dy, paf.size[1]);
         const int64_t offset = y * paf.stride[1] + x * paf.stride[2];
-        along[side] = ux * static_cast<float>(values[offset]) + uy * static_cast<float>(values[offset + paf.stride[0]]);
-        depth[side] = depths(y, x);
+        along[a] = ux * static_cast<float>(values[offset]) + uy * static_cast<float>(values[offset + paf.stride[0]]);
+        depth[a] = depths(y, x);
       }
-      for (int side = 0; side < 2 && !hopeless; ++side) {
-        sum += along[side];
-        if (along[side] > options.sample_threshold) {
-          depth_sum += depth[side];
+      for (int a = 0; a < kAhead && first + a < n && !hopeless; ++a) {
+        sum += along[a];
+        if (along[a] > options.sample_threshold) {
+          depth_sum += depth[a];
           ++counted;
         } else {
-          hopeless = static_cast<float>(i + side + 1 - counted) > (1.0f - kCountedShare) * static_cast<float>(n);
+          hopeless = static_cast<float>(first + a + 1 - counted) > (1.0f - kCountedShare) * static_cast<float>(n);
         }
       }
     }

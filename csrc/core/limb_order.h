@@ -76,9 +76,11 @@ struct LimbOrder {
       level[l] = !there ? -1 : l > 0 ? 1 : 0;
     });
     block.each(limbs, [this](int32_t l) {
-      for (int32_t w = 0; w < joint_words; ++w) below(l).words[w] = 0;
-      for (int32_t k = l + 1; exists(l) && k < limbs; ++k)
-        if (exists(k) && (parent(k) == child(l) || below(l)[parent(k)])) below(l).set(child(k));
+      const BitRow mine = below(l);
+      const int32_t end = child(l);
+      for (int32_t w = 0; w < joint_words; ++w) mine.words[w] = 0;
+      for (int32_t k = l + 1; k < limbs; ++k)
+        if (const int32_t start = parent(k); start >= 0 && (start == end || mine[start])) mine.set(child(k));
     });
     block.each(limbs, [this](int32_t l) {
       for (int32_t w = 0; w < limb_words; ++w) waits(l).words[w] = hangs(l).words[w] = 0;

@@ -47,8 +47,6 @@ struct OptimalAssociation : OptimalPeople {
   }
 
  private:
-  SMAP_HOST_DEVICE float length(int64_t l) const { return static_cast<float>(all.lengths(l)); }
-
   /// work(l, p) for the limbs of a step and all people.
   template <class Block, class Work>
   SMAP_DEVICE void each_person(Block& block, int32_t step, Work work) const {
@@ -81,7 +79,9 @@ struct OptimalAssociation : OptimalPeople {
 
   /// Makes person p one of peak k of a joint and nothing else.
   SMAP_HOST_DEVICE void add(int64_t p, int64_t joint, int64_t k) const {
+    const float width = static_cast<float>(all.root_depth.size[2]);
     depth[p] = depth_at(joint, k);
+    scales[p] = depth[p] > 0.0f ? width / depth[p] : width;
     size[p] = 1.0f;
     origin[p] = static_cast<int32_t>(joint);
     for (int64_t j = 0; j < joints; ++j) node(p, j) = nowhere();
@@ -178,9 +178,9 @@ struct OptimalAssociation : OptimalPeople {
     each_person(block, step, [this, again, side_by_side](int32_t l, int32_t p) {
       const Node& held = node(p, child(l));
       if (held.peak >= 0) owner[l * most_peaks + held.peak] = p;
-      const bool wanted = begin_search(l, p, again);
-      searching[l * rows + p] = wanted;
-      if (side_by_side || !wanted) return;
+      const float longest = kReach * scale(p) * length(l) + kReachMargin;
+      reach[l * rows + p] = begin_search(l, p, again) ? longest * longest : -1.0f;
+      if (side_by_side || reach[l * rows + p] < 0.0f) return;
       const Search along(*this, l, p);
       for (int32_t c = 0, last = peak_count[child(l)]; c < last; ++c) {
         if (!along.reaches(c)) continue;
@@ -203,7 +203,7 @@ struct OptimalAssociation : OptimalPeople {
         [this, step, people, columns](int32_t i, float) {
           const auto [l, p] = pair(step, people, i / columns);
           const int32_t c = i % columns;
-          return searching[l * rows + p] && c < peak_count[child(l)] && Search(*this, l, p).reaches(c);
+          return c < peak_count[child(l)] && Search(*this, l, p).reaches(c);
         });
     bool more = searches > 0;
     for (int32_t first = 0; more; first += kCandidates) {
@@ -255,19 +255,19 @@ struct OptimalAssociation : OptimalPeople {
   /// What looking for the children of a person along a limb needs again and again.
   struct Search {
     Node from;
-    float square_reach;
+    float reach;  // squared
     View<const float, 2> xy;
     LimbMaps maps;
 
     SMAP_HOST_DEVICE Search(const OptimalAssociation& people, int64_t l, int64_t p)
-        : from(people.node(p, people.parent(l))), xy(people.all.xy[people.b][people.child(l)]), maps(people.maps(l)) {
-      const float reach = kReach * people.scale(p) * people.length(l) + kReachMargin;
-      square_reach = reach * reach;
-    }
+        : from(people.node(p, people.parent(l))),
+          reach(people.reach[l * people.rows + p]),
+          xy(people.all.xy[people.b][people.child(l)]),
+          maps(people.maps(l)) {}
 
     SMAP_HOST_DEVICE bool reaches(int32_t c) const {
       const float dx = xy(c, 0) - from.x, dy = xy(c, 1) - from.y;
-      return dx * dx + dy * dy <= square_reach;
+      return dx * dx + dy * dy <= reach;
     }
   };
 
@@ -390,7 +390,7 @@ struct OptimalAssociation : OptimalPeople {
 
   /// An order whatever the depths: a GPU cannot refuse what is no number.
   SMAP_HOST_DEVICE bool nearer(int64_t p, int64_t q) const {
-    return depth[p] < depth[q] || (depth[p] == depth[p] && depth[q] != depth[q]);
+    return (depth[p] < depth[q]) | ((depth[p] == depth[p]) & (depth[q] != depth[q]));
   }
 
   /// People of enough joints, near to far; equal depths in raster order, those with a root first.
@@ -401,13 +401,13 @@ struct OptimalAssociation : OptimalPeople {
     count_joints(block);
     block.each(people, [this, kept](int32_t p) { kept[p] = is_kept(tallies[p]); });
     block.each(people + 1, [this, people, kept, row](int32_t p) {
-      int32_t before_p = 0;
+      int32_t nearer_ones = 0;
       for (int32_t q = 0; q < people; ++q)
-        before_p += kept[q] && (p == people || nearer(q, p) || (q < p && !nearer(p, q)));
+        nearer_ones += kept[q] && (p == people || (q < p ? !nearer(p, q) : nearer(q, p)));
       if (p == people) {
-        all.people_count(b) = state->kept = before_p;
+        all.people_count(b) = state->kept = nearer_ones;
       } else {
-        row[p] = before_p;
+        row[p] = nearer_ones;
       }
     });
     const int32_t empty = static_cast<int32_t>(max_people) - state->kept;

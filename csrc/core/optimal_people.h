@@ -42,7 +42,9 @@ struct OptimalPeople : ImageProblem {
   LimbOrder order;
   State* state;
   int32_t* peak_count;      // (J)
+  float* lengths;           // (L) metres
   float* depth;             // (R) normalised
+  float* scales;            // (R) map px per metre at the person's depth
   float* size;              // (R) of the person's limbs, in mean lengths
   int32_t* twin;            // (R) earlier person found on the same body, or itself
   int32_t* dropped;         // (R) whether the person lies on a surer one
@@ -50,14 +52,14 @@ struct OptimalPeople : ImageProblem {
   Tally* tallies;           // (R) of the whole people
   Node* nodes;              // (R, J)
   int32_t* owner;           // (L, K) person who holds a child peak
-  int32_t* searching;       // (L, R) whether the person looks for child peaks
+  float* reach;             // (L, R) square of how far the person looks for child peaks, map px; negative: it does not
   int32_t* lent;            // (L, Assignment::words)
   Node* before;             // (R, J) while branches move
   Assignment::Edge* edges;  // (L, R, kCandidates)
   Candidates* candidates;   // (L, R)
 
   SMAP_HOST_DEVICE static int64_t workspace_size(int64_t joints, int64_t limbs, int64_t capacity, int64_t people) {
-    return Memory::words<State>(1) + LimbOrder::words(limbs, joints) + joints + 5 * people +
+    return Memory::words<State>(1) + LimbOrder::words(limbs, joints) + joints + limbs + 6 * people +
            Memory::words<Tally>(people) + 2 * Memory::words<Node>(people * joints) +
            Memory::words<Candidates>(limbs * people) + limbs * (capacity + people) +
            Memory::words<Assignment::Edge>(limbs * people * kCandidates) + limbs * Assignment::words(people, capacity);
@@ -68,15 +70,22 @@ struct OptimalPeople : ImageProblem {
         memory(lent_memory),
         order(limbs, joints, &memory),
         state(memory.take<State>(1)),
-        peak_count(memory.take(joints)) {}
+        peak_count(memory.take(joints)),
+        lengths(memory.take<float>(limbs)) {}
 
   /// Fills the tables that all others depend on, and takes memory for these.
   template <class Block>
   SMAP_DEVICE void prepare(Block& block) {
-    block.each(static_cast<int32_t>(joints), [this](int32_t j) { peak_count[j] = static_cast<int32_t>(peaks(j)); });
-    block.each(1, [this](int32_t) {
-      report(AssociationProblem::kFine);
-      *state = {0, 0, 0.0f};
+    const auto all_joints = static_cast<int32_t>(joints), all_limbs = static_cast<int32_t>(limbs);
+    block.each(all_joints + all_limbs + 1, [this, all_joints, all_limbs](int32_t i) {
+      if (i < all_joints) {
+        peak_count[i] = static_cast<int32_t>(peaks(i));
+      } else if (i < all_joints + all_limbs) {
+        lengths[i - all_joints] = static_cast<float>(all.lengths(i - all_joints));
+      } else {
+        report(AssociationProblem::kFine);
+        *state = {0, 0, 0.0f};
+      }
     });
     order.find(block, all);
     for (int64_t j = 0; j < joints; ++j) most_peaks = peak_count[j] > most_peaks ? peak_count[j] : most_peaks;
@@ -85,6 +94,7 @@ struct OptimalPeople : ImageProblem {
     const int32_t most = rooted ? peak_count[root()] + half : 0;
     rows = most < max_people ? most : static_cast<int32_t>(max_people);
     depth = memory.take<float>(rows);
+    scales = memory.take<float>(rows);
     size = memory.take<float>(rows);
     twin = memory.take(rows);
     dropped = memory.take(rows);
@@ -92,7 +102,7 @@ struct OptimalPeople : ImageProblem {
     tallies = memory.take<Tally>(rows);
     nodes = memory.take<Node>(rows * joints);
     owner = memory.take(limbs * most_peaks);
-    searching = memory.take(limbs * rows);
+    reach = memory.take<float>(limbs * rows);
     lent = memory.take(limbs * Assignment::words(rows, most_peaks));
     before = memory.take<Node>(rows * joints);
     edges = memory.take<Assignment::Edge>(limbs * rows * kCandidates);
@@ -107,11 +117,8 @@ struct OptimalPeople : ImageProblem {
   SMAP_HOST_DEVICE Node& node(int64_t p, int64_t joint) const { return nodes[p * joints + joint]; }
   SMAP_HOST_DEVICE Candidates& candidates_of(int64_t l, int64_t p) const { return candidates[l * rows + p]; }
 
-  /// Map pixels per metre at the person's depth.
-  SMAP_HOST_DEVICE float scale(int64_t p) const {
-    const float width = static_cast<float>(all.root_depth.size[2]);
-    return depth[p] > 0.0f ? width / depth[p] : width;
-  }
+  SMAP_HOST_DEVICE float length(int64_t l) const { return lengths[l]; }
+  SMAP_HOST_DEVICE float scale(int64_t p) const { return scales[p]; }
 
   SMAP_HOST_DEVICE static Node nowhere() { return {-1, NAN, NAN, {0.0f, 0.0f, 0.0f}}; }
   SMAP_HOST_DEVICE static bool placed(const Node& node) { return node.x == node.x; }

@@ -14,6 +14,7 @@ struct FindPeaks {
   View<float, 4> xy;       // (B, J, K, 2) map px, centres at integers; out, zero beyond the count
   View<float, 3> score;    // (B, J, K) heatmap value of the peak, not scaled; out
   View<int64_t, 2> count;  // (B, J); out
+  View<int32_t, 2> marks;  // (B J, words) a bit for each pixel, lent to blocks of threads (peaks_block.h)
 
   /// One channel: its map and its peaks so far, in raster order.
   struct Channel {
@@ -56,15 +57,16 @@ struct FindPeaks {
     if (!(v > threshold) || !is_finite(v)) return false;
     const int64_t h = map.size[0], w = map.size[1];
     if (official && (y < 1 || x < 1 || y > h - 2 || x > w - 2)) return false;
-    for (int dy = -1; dy <= 1; ++dy)
-      for (int dx = -1; dx <= 1; ++dx) {
-        const int64_t ny = y + dy, nx = x + dx;
-        if ((dy == 0 && dx == 0) || ny < 0 || nx < 0 || ny >= h || nx >= w) continue;
-        const float other = value(map, ny, nx);
-        const bool later = dy > 0 || (dy == 0 && dx > 0);
-        if (!(later && !official ? v >= other : v > other)) return false;
-      }
-    return true;
+    const auto above = [&](int dy, int dx) {
+      const int64_t ny = y + dy, nx = x + dx;
+      if (ny < 0 || nx < 0 || ny >= h || nx >= w) return true;
+      const float other = value(map, ny, nx);
+      const bool later = dy > 0 || (dy == 0 && dx > 0);
+      return later && !official ? v >= other : v > other;
+    };
+    // Beside it first: most pixels of a bump have a higher neighbour there.
+    return above(0, -1) && above(0, 1) && above(-1, 0) && above(1, 0) && above(-1, -1) && above(-1, 1) &&
+           above(1, -1) && above(1, 1);
   }
 
   /// Sub-pixel position: the vertex of a parabola through the pixel and its neighbours, per axis. The authors take the

@@ -1,4 +1,4 @@
-// `FindPeaks` by a block of threads per channel: the same peaks in the same order.
+// `FindPeaks` by blocks of threads: the same peaks in the same order.
 #pragma once
 
 #include "core/block.h"
@@ -6,14 +6,14 @@
 
 namespace smap {
 
-/// One channel. All threads look at pixels side by side and mark the peaks in a bit mask; sums over it then tell each
-/// peak its place in raster order.
+/// One channel. First any number of blocks look at pixels side by side and mark the peaks in a bit mask, each in words
+/// of its own (`mark`); then one block makes the list: sums over the mask tell each peak its place in raster order.
 template <class Block>
 struct BlockPeaks {
-  /// int32 words of memory that the block shares, for a map of so many pixels.
-  SMAP_HOST_DEVICE static int64_t scratch_words(int64_t pixels) { return 2 * ((pixels + 31) / 32); }
+  /// int32 words of the mask of a map of so many pixels, and of the memory that the block of `list` shares.
+  SMAP_HOST_DEVICE static int64_t mask_words(int64_t pixels) { return (pixels + 31) / 32; }
 
-  SMAP_DEVICE BlockPeaks(Block& block, const FindPeaks& find, int64_t i, int32_t* scratch)
+  SMAP_DEVICE BlockPeaks(Block& block, const FindPeaks& find, int64_t i)
       : block(block),
         find(find),
         index(i),
@@ -22,21 +22,27 @@ struct BlockPeaks {
         pixels(static_cast<int32_t>(channel.map.size[0]) * width),
         words((pixels + 31) / 32),
         capacity(static_cast<int32_t>(channel.score.size[0])),
-        peaks(reinterpret_cast<uint32_t*>(scratch)),
-        starts(scratch + words) {}
+        peaks(reinterpret_cast<uint32_t*>(find.marks.data + i * find.marks.stride[0])) {}
 
-  SMAP_DEVICE void run() {
+  /// So many words of the mask.
+  SMAP_DEVICE void mark(int32_t first, int32_t count) {
+    count = first + count <= words ? count : words - first;
     switch (channel.map.type) {
       case Element::kFloat32:
-        mark<float>();
+        mark_type<float>(first, count);
         break;
       case Element::kFloat16:
-        mark<Float16>();
+        mark_type<Float16>(first, count);
         break;
       case Element::kBFloat16:
-        mark<BFloat16>();
+        mark_type<BFloat16>(first, count);
         break;
     }
+  }
+
+  /// `scratch`: `mask_words` of memory that the block shares.
+  SMAP_DEVICE void list(int32_t* scratch) {
+    starts = scratch;
     int32_t found = number();
     if (found > capacity && !find.official) {
       drop_lowest();
@@ -51,18 +57,24 @@ struct BlockPeaks {
   int64_t index;
   FindPeaks::Channel channel;
   int32_t width, pixels, words, capacity;
-  uint32_t* peaks;  // (words) a bit for each pixel, in raster order
-  int32_t* starts;  // (words) bits set in the words before
+  uint32_t* peaks;            // (words) a bit for each pixel, in raster order
+  int32_t* starts = nullptr;  // (words) bits set in the words before
 
   template <class T>
-  SMAP_DEVICE void mark() {
+  SMAP_DEVICE void mark_type(int32_t first_word, int32_t count) {
     const T* data = static_cast<const T*>(channel.map.data);
     const int64_t row = channel.map.stride[0], column = channel.map.stride[1];
     const bool dense = column == 1 && row == width;
+    const int32_t first = first_word * 32, last = first + count * 32 < pixels ? first + count * 32 : pixels;
     block.mask(
-        pixels, peaks, [&](int32_t i) -> float { return data[dense ? i : i / width * row + i % width * column]; },
+        last - first, peaks + first_word,
+        [&](int32_t i) -> float {
+          const int32_t pixel = first + i;
+          return data[dense ? pixel : pixel / width * row + pixel % width * column];
+        },
         [&](int32_t i, float value) {
-          return value * find.scale > find.threshold && find.is_peak(channel.map, i / width, i % width);
+          const int32_t pixel = first + i;
+          return value * find.scale > find.threshold && find.is_peak(channel.map, pixel / width, pixel % width);
         });
   }
 

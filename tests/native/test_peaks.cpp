@@ -20,7 +20,7 @@ struct Result {
       : xy({batch, joints, capacity, 2}, 77), score({batch, joints, capacity}, 77), count({batch, joints}, 77) {}
 
   FindPeaks on(const smap::MapView<4>& map, float threshold, float scale, bool official) {
-    return {map, threshold, scale, official, xy.view(), score.view(), count.view()};
+    return {map, threshold, scale, official, xy.view(), score.view(), count.view(), {}};
   }
 };
 

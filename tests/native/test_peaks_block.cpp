@@ -22,7 +22,7 @@ struct Result {
         count({map.size[0], map.size[1]}, 77) {}
 
   FindPeaks on(const smap::MapView<4>& map, float threshold, float scale, bool official) {
-    return {map, threshold, scale, official, xy.view(), score.view(), count.view()};
+    return {map, threshold, scale, official, xy.view(), score.view(), count.view(), {}};
   }
 };
 
@@ -47,12 +47,16 @@ void compare(uint32_t seed) {
   for (int64_t c = 0; c < batch * joints; ++c) definition(c);
   for (Order order : {Order::kForward, Order::kBackward, Order::kShuffled}) {
     Result result(map.view, capacity);
-    const FindPeaks find = result.on(map.view, threshold, scale, official);
+    FindPeaks find = result.on(map.view, threshold, scale, official);
     EmulatedBlock block(order);
     using Peaks = smap::BlockPeaks<EmulatedBlock>;
+    const int64_t words = Peaks::mask_words(height * width);
+    Array<int32_t, 2> marks({batch * joints, words}, 77);
+    find.marks = marks.view();
+    std::vector<int32_t> scratch(static_cast<size_t>(words), 77);
     for (int64_t c = 0; c < batch * joints; ++c) {
-      std::vector<int32_t> scratch(static_cast<size_t>(Peaks::scratch_words(height * width)), 77);
-      Peaks(block, find, c, scratch.data()).run();
+      for (int32_t first = 0; first < words; first += 7) Peaks(block, find, c).mark(first, 7);
+      Peaks(block, find, c).list(scratch.data());
     }
     CHECK(same_bits(result.count, plain.count));
     CHECK(same_bits(result.score, plain.score));
