@@ -11,11 +11,16 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from tests.conftest import ROOT
 
-from smap import SMAP15, DecodeConfig, Estimator, Maps, decode
+from benchmarks.association_scenes import INPUT_WIDTH, STRIDE, make_scene
+from smap import SMAP15, Camera, DecodeConfig, Estimator, Letterbox, Maps, decode
 from smap.decode import ASSOCIATIONS
+from smap.estimator import load_models
 from smap.graph import Runner
-from smap.network import Hourglass, NetworkConfig, save_network
+from smap.image import read_image
+from smap.lift import Views, lift_detections, refine
+from smap.maps import MAP_NAMES
 from smap.ops import make_targets
 
 pytestmark = pytest.mark.cuda
@@ -64,16 +69,39 @@ def replays(benchmark, work: Callable[[], object], repeat: int = 50) -> float:
     return seconds
 
 
+def crowds(batch: int) -> Maps:
+    """Twenty people an image, those that the CPU's benchmarks decode."""
+    scenes = [make_scene(seed, 20).maps for seed in range(batch)]
+    return Maps(*(torch.cat([getattr(scene, name) for scene in scenes]) for name in MAP_NAMES)).to("cuda")
+
+
 @pytest.mark.parametrize(("batch", "bar"), [(1, 50), (16, 150)])
 @pytest.mark.parametrize("association", ASSOCIATIONS)
 @pytest.mark.benchmark(group="gpu: decode, 20 people")
 def test_decode(benchmark, batch: int, bar: int, association: str) -> None:
-    made = make_targets(*people(batch, 20), SIZE)
-    maps = Maps(made.heatmaps[:, 2], made.pafs[:, 2], made.limb_depths[:, 2].nan_to_num(), made.root_depth)
-    config = DecodeConfig(association=association)
+    maps, config = crowds(batch), DecodeConfig(association=association)
     found = decode(maps, config)
     benchmark.extra_info.update(batch=batch, people=int(found.count.sum()), bar_microseconds=bar)
     replays(benchmark, lambda: decode(maps, config))
+
+
+@pytest.mark.parametrize("batch", [1, 16])
+@pytest.mark.benchmark(group="gpu: decode, lift and refine, 20 people")
+def test_decode_lift_refine(benchmark, batch: int) -> None:
+    maps, config = crowds(batch), DecodeConfig()
+    size = INPUT_WIDTH, maps.heatmaps.shape[-2] * STRIDE
+    views = Views.of([Letterbox.fit(640, 480, size)] * batch, [Camera.default(640, 480)] * batch, "cuda")
+    refiner = load_models("default", "default")[1]
+    assert refiner is not None
+    refiner.cuda()
+
+    @torch.inference_mode()
+    def work() -> None:
+        found = decode(maps, config)
+        refine(refiner, lift_detections(maps.limb_depths, found, views, SMAP15, stride=STRIDE), views, size, STRIDE)
+
+    benchmark.extra_info.update(batch=batch)
+    replays(benchmark, work)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
@@ -102,12 +130,14 @@ def test_make_targets(benchmark, count: int, dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("batch", [1, 16])
 @pytest.mark.benchmark(group="gpu: whole predict")
-def test_predict(benchmark, batch: int, tmp_path) -> None:
-    """Pictures of 640x480 to People with the small network, letterbox and copies included, by the host's clock."""
-    save_network(Hourglass(NetworkConfig()), tmp_path / "network.safetensors")
-    estimator = Estimator(tmp_path / "network.safetensors", refiner=None)
+def test_predict(benchmark, batch: int) -> None:
+    """Pictures of four people to People, letterbox and copies included, by the host's clock."""
+    estimator = Estimator()
     assert isinstance(estimator._runner, Runner)
-    pictures = [np.random.default_rng(i).integers(0, 256, (480, 640, 3), np.uint8) for i in range(batch)]
-    benchmark.extra_info.update(device=torch.cuda.get_device_name(), batch=batch, dtype=str(estimator.dtype))
-    estimator.predict_batch(pictures)
+    pictures = [read_image(ROOT / "examples" / "scene.jpg")] * batch
+    found = estimator.predict_batch(pictures)
+    people = sum(map(len, found))
+    benchmark.extra_info.update(
+        device=torch.cuda.get_device_name(), batch=batch, dtype=str(estimator.dtype), people=people
+    )
     benchmark(estimator.predict_batch, pictures)
