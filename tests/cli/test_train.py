@@ -70,6 +70,13 @@ def test_trains_and_goes_on_elsewhere_in_small_files(config: Path, tmp_path: Pat
     config.write_text(CONFIG.replace("steps = 4", "steps = 6"))
     assert main([*command, "--out", str(tmp_path / "next"), "--start-from", str(best)]) == 0
     assert "step 6 of 6" in capsys.readouterr().out
+    deeper, shallower = tmp_path / "deeper", tmp_path / "shallower"
+    config.write_text(CONFIG.replace("blocks = [1, 1, 1, 1]", "blocks = [1, 1, 2, 2]"))
+    assert main([*command, "--out", str(deeper), "--start-from", str(best)]) == 0
+    assert load_network(deeper / "best.safetensors").config.blocks == (1, 1, 2, 2)
+    config.write_text(CONFIG)
+    assert main([*command, "--out", str(shallower), "--start-from", str(deeper / "best.safetensors")]) == 2
+    assert "must fit its network key by key, got 24 unexpected" in capsys.readouterr().err
 
 
 def test_another_input_width_keeps_the_depths_of_its_weights(config: Path, tmp_path: Path, capsys) -> None:

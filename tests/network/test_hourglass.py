@@ -67,6 +67,22 @@ def test_another_training_width_changes_what_is_learnt_but_no_map(config):
     assert network.config.training_width == 2 * config.training_width
 
 
+@pytest.mark.parametrize("config", [TINY, TINY_RELEASE], ids=["small", "release"])
+def test_added_blocks_change_nothing_until_they_are_trained(config):
+    network = randomise(Hourglass(config))
+    deeper = network.with_blocks((1, 3, 2, 1))
+    assert deeper.config.blocks == (1, 3, 2, 1) and not deeper.training
+    assert sum(p.numel() for p in deeper.parameters()) > sum(p.numel() for p in network.parameters())
+    x = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        for ours, theirs in zip(deeper(x), network(x), strict=True):
+            torch.testing.assert_close(ours, theirs)
+    again = network.with_blocks((1, 3, 2, 1)).state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in deeper.state_dict().items())
+    with pytest.raises(ValueError, match=r"blocks must be at least \(1, 3, 2, 1\), layer by layer, got \(2, 2, 2, 2\)"):
+        deeper.with_blocks((2, 2, 2, 2))
+
+
 @pytest.mark.parametrize("config", [TINY, replace(TINY, stages=2), TINY_RELEASE], ids=["small", "2 stages", "release"])
 @pytest.mark.parametrize("skeleton", [SMAP15, HAND], ids=["15 joints", "3 joints"])
 def test_training_outputs(config, skeleton):

@@ -241,6 +241,20 @@ class Hourglass(nn.Module):
                     bias.mul_(ratio)
         self.config = replace(self.config, training_width=width)
 
+    def with_blocks(self, blocks: tuple[int, int, int, int]) -> Hourglass:
+        """A deeper network that computes the same: added residual blocks are identities until they are trained.
+
+        Raises:
+            ValueError: a layer of the encoder would lose blocks.
+        """
+        if any(more < now for more, now in zip(blocks, self.config.blocks, strict=True)):
+            raise ValueError(f"blocks must be at least {self.config.blocks}, layer by layer, got {blocks}")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            deeper = Hourglass(replace(self.config, blocks=blocks))
+        deeper.load_state_dict(deeper.state_dict() | self.state_dict())
+        return deeper.train(self.training)
+
     def drop_unused_heads(self) -> None:
         """Delete the heads that ``forward`` does not read, with their weights; ``raw`` no longer works."""
         for stage in self.stages:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -342,7 +343,8 @@ class Trainer:
 
 
 def network_state(path: Path | str, config: NetworkConfig) -> dict[str, Any]:
-    """A state that begins a new run of this network with the weights of a file, of this or another input width.
+    """A state that begins a new run of this network with the weights of a file, of this or another input width, of as
+    many blocks in the encoder or fewer.
 
     Raises:
         WeightsError: they have other units; otherwise as ``network.load_network``.
@@ -350,6 +352,8 @@ def network_state(path: Path | str, config: NetworkConfig) -> dict[str, Any]:
     network = load_network(path)
     check_units(network.config, config, ("root_depth", "limb_depth_scale"), path)
     network.set_training_width(config.training_width)
+    if config.blocks != network.config.blocks and min(np.subtract(config.blocks, network.config.blocks)) >= 0:
+        network = network.with_blocks(config.blocks)  # fewer are refused where shapes are compared
     weights = network.state_dict()
     return {"step": 0, "best": -math.inf, "model": weights, "ema": weights, "optimiser": None}
 
