@@ -7,8 +7,9 @@
 # best.safetensors, curve.jsonl, train.log.
 #   MINUTES=7      for all of it, over the last ANNEAL=2 of which the learning rate falls; on 16 cores building takes half
 #                  a minute and the start of the training a quarter
-#   NEGATIVES=0    so many pictures without people are drawn first, and those in which the weights that it begins with
-#                  see somebody make WEIGHT=0.05 of the training; 28,000 took 70 seconds on 16 cores and gave 1,527
+#   NEGATIVES=0    so many pictures without people are drawn first, and those in which the weights see somebody are trained
+#                  on with weight WEIGHT=0.05 beside the configuration's; 28,000 took 70 seconds on 16 cores and gave 1,527.
+#                  NEGATIVES_OF=FILE: other weights than the repository's; SEED=1000000: of the first picture
 #   PACK=DIR       scene pack (default ../shared/scenes)
 #   CONFIG=FILE    default examples/train_gpu.toml; its data paths are replaced by PACK
 #   DEVICE=cuda    PYTHON=python3    ARCH=90 as in gpu.sh    BUILD=0: smap is installed already
@@ -21,16 +22,22 @@ pack=${PACK:-../shared/scenes}
 config=${CONFIG:-examples/train_gpu.toml}
 mkdir -p "$out"
 run=$(mktemp -d)
-trainer=
 keep() {
   local file
-  for file in best.safetensors curve.jsonl; do
-    if [[ -e $run/run/$file ]]; then cp "$run/run/$file" "$out/"; fi
+  for file in run/best.safetensors run/curve.jsonl hard.json; do
+    if [[ -e $run/$file ]]; then cp "$run/$file" "$out/"; fi
   done
   rm -rf "$run"
 }
 trap keep EXIT
-trap 'if [[ -n $trainer ]]; then kill -TERM "$trainer"; else exit 143; fi' TERM INT # the trainer ends with a checkpoint
+stopping=0
+stop() { # the trainer ends with a checkpoint; what mines just ends
+  ((stopping)) && return
+  stopping=1
+  # shellcheck disable=SC2046 # one word per process
+  kill -TERM $(jobs -p) 2>/dev/null || true
+}
+trap stop TERM INT
 SECONDS=0
 
 if [[ ${BUILD:-1} != 0 ]]; then
@@ -52,6 +59,7 @@ if ((${NEGATIVES:-0})); then
       --count $share --seed $((${SEED:-1000000} + i * share)) --quiet --out "$run/hard$i.json" &
   done
   wait
+  ((stopping)) && exit 143
   "$python" - "$run" "$pack" "${WEIGHT:-0.05}" <<'PY'
 import json, pathlib, sys
 run, pack, weight = pathlib.Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
@@ -65,17 +73,17 @@ if seeds:
     config.write_text(f"{config.read_text()}\n[[data]]\n{table}\n")
 PY
 fi
-# A third of a minute is for the last checkpoint and validation.
-left=$("$python" -c "print(max(0.1, ${MINUTES:-7} - $SECONDS / 60 - 0.35))")
+# Half a minute is for what comes before the first step's clock, the last checkpoint and validation.
+left=$("$python" -c "print(max(0.1, ${MINUTES:-7} - $SECONDS / 60 - 0.5))")
 anneal=$("$python" -c "print(min($left, ${ANNEAL:-2}))")
-"$python" -m smap train "$run/config.toml" --out "$run/run" --device "${DEVICE:-cuda}" --minutes "$left" \
+# In a session of its own: a signal to the terminal or to all of this script's processes reaches it once, through `stop`.
+setsid "$python" -m smap train "$run/config.toml" --out "$run/run" --device "${DEVICE:-cuda}" --minutes "$left" \
   --anneal "$anneal" --quiet --portable "$out/state" "${begin[@]}" >"$out/train.log" 2>&1 &
-trainer=$!
-status=0
+trainer=$! status=0
 wait "$trainer" || status=$?
-if kill -0 "$trainer" 2>/dev/null; then wait "$trainer" || status=$?; fi # the first wait was for a signal
+while kill -0 "$trainer" 2>/dev/null; do wait "$trainer" || status=$?; done # a wait ends with a signal, too
 cat "$out/train.log"
-if ((${EVALUATE:-0})) && [[ -e $run/run/best.safetensors ]]; then
+if ((status == 0 && ${EVALUATE:-0})) && [[ -e $run/run/best.safetensors ]]; then
   "$python" -m smap evaluate --data "scenes=$pack" --option count="$EVALUATE" --weights "$run/run/best.safetensors" \
     --refiner none --device "${DEVICE:-cuda}" 2>&1 | tee "$out/figures.txt"
 fi

@@ -111,6 +111,9 @@ struct ImageProblem {
 
   SMAP_HOST_DEVICE void report(AssociationProblem::Status status) const { all.status(b) = status; }
 
+  /// Whether the first of two depths is nearer. An order whatever they are, NaN farthest: a GPU cannot refuse it.
+  SMAP_HOST_DEVICE static bool nearer(float a, float b) { return (a < b) | ((a == a) & (b != b)); }
+
   /// The root-depth map at a peak.
   SMAP_HOST_DEVICE float depth_at(int64_t joint, int64_t k) const {
     const int64_t x = nearest_pixel(all.xy(b, joint, k, 0), all.root_depth.size[2]);

@@ -148,8 +148,8 @@ class BlockAssociation {
       for (int32_t p = 0; unclaimed && p < before; ++p) is_free &= member(p, joint) != k;
       candidate_[k] = is_free;
     });
-    const auto farther = [sorted](float a, float b) {  // NaN is farthest
-      return static_cast<int32_t>(sorted & ((b < a) | ((a != a) & (b == b))));
+    const auto farther = [sorted](float a, float b) {
+      return static_cast<int32_t>(sorted & ImageProblem::nearer(b, a));
     };
     block_.each(before + n, [&](int32_t i) {
       int32_t at = 0;
@@ -330,7 +330,8 @@ class BlockAssociation {
       block_.each(found_, [&](int32_t p) {
         int32_t at = 0;
         for (int32_t q = 0; q < found_; ++q)
-          at += kept_[q] & ((depth_[q] < depth_[p]) | ((q < p) & !(depth_[p] < depth_[q])));
+          at += kept_[q] &&
+                (q < p ? !ImageProblem::nearer(depth_[p], depth_[q]) : ImageProblem::nearer(depth_[q], depth_[p]));
         place_[p] = at;
       });
     }

@@ -1,7 +1,8 @@
 // What the algorithms of a block of threads are written against, so that they run on a GPU (ops/block.cuh) and, thread
 // after thread in any order, on a CPU (tests/native/emulated_block.h): a machine without a GPU tests their steps.
 //
-// A Block has, each ending with a barrier of the whole block and called by all of it:
+// A Block has kSideBySide, whether it has more than one thread, and, each ending with a barrier of the whole block and
+// called by all of it:
 //   each(n, f)              f(i) for i in 0..n-1. Nothing that f writes is read by another i of the same step, nor
 //                           written, unless it is the same value.
 //   each_apart(n, f)        as each, for few i of long work: on a GPU no two of them share a warp, whose threads take
@@ -29,6 +30,8 @@ namespace smap {
 
 /// The whole block in one thread of a CPU: what algorithms need of it that have no other CPU version.
 struct OneThread {
+  static constexpr bool kSideBySide = false;
+
   template <class F>
   void each(int32_t count, F f) const {
     for (int32_t i = 0; i < count; ++i) f(i);
@@ -37,21 +40,6 @@ struct OneThread {
   template <class F>
   void each_apart(int32_t count, F f) const {
     each(count, f);
-  }
-
-  template <class F>
-  bool any(int32_t count, F f) const {
-    bool found = false;
-    for (int32_t i = 0; i < count; ++i) found |= f(i);
-    return found;
-  }
-
-  template <class Load, class Test>
-  void mask(int32_t count, uint32_t* words, Load load, Test test) const {
-    for (int32_t i = 0; i < count; ++i) {
-      if (i % 32 == 0) words[i / 32] = 0;
-      if (test(i, load(i))) words[i / 32] |= 1u << (i % 32);
-    }
   }
 
   void lower(int32_t* place, int32_t value) const {

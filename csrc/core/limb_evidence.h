@@ -26,7 +26,7 @@ struct LimbMaps {
   static constexpr float kWalkShare = 0.5f;      // and it must lead this many mean lengths far
 
 #ifdef __CUDA_ARCH__
-  static constexpr int kAhead = 8;  // samples whose reads are on their way together; each way takes a thousand steps
+  static constexpr int kAhead = 8;  // samples that are read together; waiting for each would take a thousand cycles
 #else
   static constexpr int kAhead = 2;
 #endif

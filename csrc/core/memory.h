@@ -7,7 +7,7 @@
 
 namespace smap {
 
-/// int32 words: fast ones as long as they last, then slow ones.
+/// int32 words: fast ones as long as they last, then slow ones. The fast ones that are left may serve a step.
 struct Memory {
   int32_t* slow;
   int32_t* fast = nullptr;

@@ -170,17 +170,12 @@ struct OptimalAssociation : OptimalPeople {
       owner[l * most_peaks + c] = -1;
       if (c < peak_count[child(l)]) problem(l).clear(c);
     });
-    // With memory to spare every pair of a person and a peak in reach has a thread; else a person looks at peak after
-    // peak.
-    const int32_t searches = order.limbs_of(step) * state->found;
-    const int64_t needed = searches * (BitRow::size(most_peaks) + Memory::words<Candidate>(kCandidates));
-    const bool side_by_side = needed <= memory.fast_words;
-    each_person(block, step, [this, again, side_by_side](int32_t l, int32_t p) {
+    each_person(block, step, [this, again](int32_t l, int32_t p) {
       const Node& held = node(p, child(l));
       if (held.peak >= 0) owner[l * most_peaks + held.peak] = p;
       const float longest = kReach * scale(p) * length(l) + kReachMargin;
       reach[l * rows + p] = begin_search(l, p, again) ? longest * longest : -1.0f;
-      if (side_by_side || reach[l * rows + p] < 0.0f) return;
+      if (Block::kSideBySide || reach[l * rows + p] < 0.0f) return;
       const Search along(*this, l, p);
       for (int32_t c = 0, last = peak_count[child(l)]; c < last; ++c) {
         if (!along.reaches(c)) continue;
@@ -188,16 +183,14 @@ struct OptimalAssociation : OptimalPeople {
         if (found.peak >= 0) keep(p, l, found, &candidates_of(l, p));
       }
     });
-    if (side_by_side) search(block, step);
+    if constexpr (Block::kSideBySide) search(block, step);
   }
 
-  /// What is in reach of everyone first, then so many of it at a time as a person may keep.
+  /// What is in reach of everyone first, then a thread for each of it, so many at a time as a person may keep.
   template <class Block>
   SMAP_DEVICE void search(Block& block, int32_t step) const {
     const int32_t people = state->found, searches = order.limbs_of(step) * people;
     const int32_t words = BitRow::size(most_peaks), columns = words * 32;
-    auto* const near = reinterpret_cast<uint32_t*>(memory.fast);                        // (searches, words)
-    auto* const looked = reinterpret_cast<Candidate*>(memory.fast + searches * words);  // (kCandidates, searches)
     block.mask(
         searches * columns, near, [](int32_t) { return 0.0f; },
         [this, step, people, columns](int32_t i, float) {
@@ -208,14 +201,14 @@ struct OptimalAssociation : OptimalPeople {
     bool more = searches > 0;
     for (int32_t first = 0; more; first += kCandidates) {
       // Turn by turn: what threads of a warp do is alike.
-      more = block.any(searches * kCandidates, [this, step, people, searches, words, first, near, looked](int32_t i) {
+      more = block.any(searches * kCandidates, [this, step, people, searches, words, first](int32_t i) {
         const int32_t row = i % searches, turn = i / searches;
         const auto [l, p] = pair(step, people, row);
         const int32_t c = nth_bit(near + row * words, words, first + turn);
         looked[i] = c >= 0 ? look_at(Search(*this, l, p), l, p, c) : Candidate{-1, {}};
         return c >= 0 && turn + 1 == kCandidates;
       });
-      block.each(searches, [this, step, people, searches, looked](int32_t row) {
+      block.each(searches, [this, step, people, searches](int32_t row) {
         const auto [l, p] = pair(step, people, row);
         for (int32_t i = 0; i < kCandidates; ++i) {
           const Candidate& found = looked[i * searches + row];
@@ -388,11 +381,6 @@ struct OptimalAssociation : OptimalPeople {
     return maps(l).follow(from.x, from.y, scale(p) * length(l), direction, x, y);
   }
 
-  /// An order whatever the depths: a GPU cannot refuse what is no number.
-  SMAP_HOST_DEVICE bool nearer(int64_t p, int64_t q) const {
-    return (depth[p] < depth[q]) | ((depth[p] == depth[p]) & (depth[q] != depth[q]));
-  }
-
   /// People of enough joints, near to far; equal depths in raster order, those with a root first.
   template <class Block>
   SMAP_DEVICE void write(Block& block) const {
@@ -403,7 +391,7 @@ struct OptimalAssociation : OptimalPeople {
     block.each(people + 1, [this, people, kept, row](int32_t p) {
       int32_t nearer_ones = 0;
       for (int32_t q = 0; q < people; ++q)
-        nearer_ones += kept[q] && (p == people || (q < p ? !nearer(p, q) : nearer(q, p)));
+        nearer_ones += kept[q] && (p == people || (q < p ? !nearer(depth[p], depth[q]) : nearer(depth[q], depth[p])));
       if (p == people) {
         all.people_count(b) = state->kept = nearer_ones;
       } else {

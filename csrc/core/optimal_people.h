@@ -54,15 +54,18 @@ struct OptimalPeople : ImageProblem {
   int32_t* owner;           // (L, K) person who holds a child peak
   float* reach;             // (L, R) square of how far the person looks for child peaks, map px; negative: it does not
   int32_t* lent;            // (L, Assignment::words)
+  uint32_t* near;           // (searches of a step, BitRow::size(K)) child peaks in reach
+  Candidate* looked;        // (kCandidates, searches of a step) what became of some of them
   Node* before;             // (R, J) while branches move
   Assignment::Edge* edges;  // (L, R, kCandidates)
   Candidates* candidates;   // (L, R)
 
   SMAP_HOST_DEVICE static int64_t workspace_size(int64_t joints, int64_t limbs, int64_t capacity, int64_t people) {
-    return Memory::words<State>(1) + LimbOrder::words(limbs, joints) + joints + limbs + 6 * people +
-           Memory::words<Tally>(people) + 2 * Memory::words<Node>(people * joints) +
-           Memory::words<Candidates>(limbs * people) + limbs * (capacity + people) +
-           Memory::words<Assignment::Edge>(limbs * people * kCandidates) + limbs * Assignment::words(people, capacity);
+    const int64_t of_people = 6 * people + Memory::words<Tally>(people) + 2 * Memory::words<Node>(people * joints);
+    const int64_t of_searches = Memory::words<Candidates>(1) + 1 + BitRow::size(static_cast<int32_t>(capacity)) +
+                                Memory::words<Candidate>(kCandidates) + Memory::words<Assignment::Edge>(kCandidates);
+    const int64_t of_limbs = 1 + capacity + Assignment::words(people, capacity) + people * of_searches;
+    return Memory::words<State>(1) + LimbOrder::words(limbs, joints) + joints + of_people + limbs * of_limbs;
   }
 
   SMAP_HOST_DEVICE OptimalPeople(const AssociationProblem& problem, int64_t b, Memory lent_memory)
@@ -104,6 +107,11 @@ struct OptimalPeople : ImageProblem {
     owner = memory.take(limbs * most_peaks);
     reach = memory.take<float>(limbs * rows);
     lent = memory.take(limbs * Assignment::words(rows, most_peaks));
+    int32_t widest = 0;
+    for (int32_t step = 0; step < *order.steps; ++step)
+      widest = order.limbs_of(step) > widest ? order.limbs_of(step) : widest;
+    near = memory.take<uint32_t>(widest * rows * BitRow::size(most_peaks));
+    looked = memory.take<Candidate>(widest * rows * kCandidates);
     before = memory.take<Node>(rows * joints);
     edges = memory.take<Assignment::Edge>(limbs * rows * kCandidates);
     candidates = memory.take<Candidates>(limbs * rows);

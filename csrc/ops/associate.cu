@@ -9,7 +9,7 @@ namespace {
 
 constexpr int kScoreThreads = 128, kScoreBlocks = 8;  // of a limb: a thread each for the pairs of 32 people
 constexpr int kThreads = 384;                         // more would leave each fewer registers than it needs
-constexpr int64_t kSpareWords = 12 * 1024;  // of shared memory: room for a thread per pair of a person and a peak
+constexpr int64_t kSpareWords = 12 * 1024;            // of shared memory: room for what the pairs of a step are worth
 
 SMAP_DEVICE int32_t* workspace_of(const Associate& associate, int64_t b) {
   return associate.workspace.data + b * associate.workspace.stride[0];

@@ -11,6 +11,7 @@ namespace smap {
 class CudaBlock {
  public:
   static constexpr int kMaxWarps = 32;
+  static constexpr bool kSideBySide = true;
 
   /// `partial`: kMaxWarps words of shared memory.
   __device__ explicit CudaBlock(int32_t* partial)

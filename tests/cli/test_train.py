@@ -60,6 +60,10 @@ def test_trains_and_goes_on_elsewhere_in_small_files(config: Path, tmp_path: Pat
     command = ["train", str(config), "--device", "cpu", "--quiet"]
     assert main([*command, "--out", str(here), "--minutes", "1e-9", "--portable", str(parts)]) == 0
     assert "step 2 of 4" in capsys.readouterr().out
+    again = [*command, "--out", str(tmp_path / "again"), "--minutes", "1e-9"]
+    assert main([*again, "--continue-from", str(parts), "--portable", str(tmp_path / "next parts")]) == 0
+    assert main([*again, "--portable", str(tmp_path / "next parts")]) == 0  # as it was started
+    capsys.readouterr()
     assert main([*command, "--out", str(there), "--continue-from", str(parts)]) == 0
     assert "step 4 of 4" in capsys.readouterr().out
     steps = [json.loads(line)["step"] for line in (there / "curve.jsonl").read_text().splitlines()]
@@ -121,7 +125,7 @@ def test_a_signal_ends_a_run_with_a_checkpoint(config: Path, tmp_path: Path, num
         (["run.toml", "--out", "run", "--minutes", "0"], "minutes must be positive, got 0.0"),
         (["run.toml", "--out", "run", "--continue-from", "none"], "must hold a portable checkpoint"),
         (["run.toml", "--out", "run", "--start-from", "none"], "weights must be an existing file, got none"),
-        (["run.toml", "--out", "run", "--portable", "."], "portable must be a new or empty folder, got '.'"),
+        (["run.toml", "--out", "run", "--portable", "."], "portable must be a new folder or one of a portable"),
         (["run.toml"], "required: --out"),
     ],
 )

@@ -12,6 +12,8 @@ enum class Order { kForward, kBackward, kShuffled };
 
 class EmulatedBlock {
  public:
+  static constexpr bool kSideBySide = true;
+
   explicit EmulatedBlock(Order order) : order_(order) {}
 
   template <class F>

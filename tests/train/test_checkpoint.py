@@ -97,6 +97,18 @@ def test_a_run_that_is_cut_off_leaves_its_last_portable_checkpoint(tmp_path: Pat
     assert again.step == 5
 
 
+def test_the_portable_checkpoint_does_not_need_the_other_ones_disk(tmp_path: Path, monkeypatch) -> None:
+    parts = tmp_path / "parts"
+    trainer = Trainer(tiny_config(), tmp_path, device="cpu", batches=TinyBatches, portable=parts, progress=False)
+
+    def full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("smap.train.loop.write_checkpoint", full)
+    assert not trainer.save()
+    assert read_portable(parts)["step"] == 0
+
+
 def test_a_full_disk_leaves_the_last_portable_checkpoint(tmp_path: Path, monkeypatch) -> None:
     write_portable(tmp_path, STATE)
     before = sorted(tmp_path.iterdir())

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..train import Trainer, load_config, network_state, read_portable
+    from ..train import Trainer, is_portable, load_config, network_state, read_portable
 
     if not args.minutes > 0:
         raise ValueError(f"minutes must be positive, got {args.minutes}")
@@ -53,8 +53,8 @@ def run(args: argparse.Namespace) -> int:
     prepare_folder(args.out)
     if args.portable is not None:
         prepare_folder(args.portable)
-        if any(args.portable.iterdir()):  # said before the training, not after
-            raise ValueError(f"portable must be a new or empty folder, got '{args.portable}'")
+        if not all(map(is_portable, args.portable.iterdir())):  # said before the training, not after
+            raise ValueError(f"portable must be a new folder or one of a portable checkpoint, got '{args.portable}'")
     state = None
     if args.start_from is not None:
         state = network_state(args.start_from, config.network)

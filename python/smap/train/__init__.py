@@ -1,6 +1,6 @@
 """Training: ``Trainer(load_config("run.toml"), folder).run()`` (paper Sec. 3.1 and 4.1, supplement 1.1)."""
 
-from .checkpoint import read_portable, write_portable
+from .checkpoint import is_portable, read_portable, write_portable
 from .config import DataSource, Phase, TrainConfig, Validation, load_config, parse_config
 from .loop import Trainer, network_state
 from .schedule import Schedule
@@ -12,6 +12,7 @@ __all__ = [
     "TrainConfig",
     "Trainer",
     "Validation",
+    "is_portable",
     "load_config",
     "network_state",
     "parse_config",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from ..errors import WeightsError
 PART_BYTES = 15 * 2**20  # of a portable part: below 16 MiB with its header
 _PORTABLE_FORMAT = "smap-train-2"
 _STATE = "state.json"
+_PART = re.compile(r"part-(\d+)-\d+\.safetensors")
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
@@ -63,8 +66,8 @@ def write_portable(folder: Path, state: Mapping[str, Any], *, part_bytes: int = 
         OSError: it cannot be written; what was there before is untouched.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    former = sorted(folder.glob("part-*.safetensors"))
-    generation = 1 + max((int(path.name.split("-")[1]) for path in former), default=-1)
+    former = {path: int(number[1]) for path in folder.iterdir() if (number := _PART.fullmatch(path.name))}
+    generation = 1 + max(former.values(), default=-1)
     tensors: dict[str, Tensor] = {}
     tree = _take_tensors(state, "", tensors)
     pieces: list[dict[str, Tensor]] = [{}]
@@ -89,14 +92,27 @@ def write_portable(folder: Path, state: Mapping[str, Any], *, part_bytes: int = 
         for path, piece in zip(paths, pieces, strict=True):
             save_file(piece, path)
         partial.write_text(json.dumps(about, separators=(",", ":")))
+        for path in [*paths, partial]:
+            _to_disk(path)
     except (OSError, SafetensorError) as error:
         for path in [*paths, partial]:
             path.unlink(missing_ok=True)
         raise OSError(f"{folder} must be writable, got {error}") from error
     partial.replace(folder / _STATE)  # from here on the new parts count
     for path in former:
-        path.unlink()
+        with suppress(OSError):  # one more is in nobody's way
+            path.unlink()
     return [*paths, folder / _STATE]
+
+
+def is_portable(path: Path) -> bool:
+    """Whether a file may be one of a portable checkpoint, whole or cut off."""
+    return _PART.fullmatch(path.name) is not None or path.name in (_STATE, f".{_STATE}.partial")
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def read_portable(folder: Path) -> dict[str, Any]:

@@ -160,16 +160,20 @@ class Trainer:
         self._check_last()
         if not self.main:
             return True
-        path, state = self.folder / LAST, self.state()
-        try:
-            write_checkpoint(path, state)
-            if self.portable is not None:
-                path = self.portable
-                write_portable(path, state)
-        except OSError as error:
-            tqdm.write(f"warning: {path} stays as it was: {error}")
-            return False
-        return True
+        state, whole = self.state(), True
+        writes: list[tuple[Callable[[Path, dict[str, Any]], object], Path | None]] = [
+            (write_checkpoint, self.folder / LAST),
+            (write_portable, self.portable),
+        ]
+        for write, path in writes:  # they may lie on different disks
+            if path is None:
+                continue
+            try:
+                write(path, state)
+            except OSError as error:
+                tqdm.write(f"warning: {path} stays as it was: {error}")
+                whole = False
+        return whole
 
     # --- the loop ---
 
