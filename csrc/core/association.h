@@ -114,6 +114,11 @@ struct ImageProblem {
   /// Whether the first of two depths is nearer. An order whatever they are, NaN farthest: a GPU cannot refuse it.
   SMAP_HOST_DEVICE static bool nearer(float a, float b) { return (a < b) | ((a == a) & (b != b)); }
 
+  /// Whether q comes before p in a list near to far; of equal depths the earlier.
+  SMAP_HOST_DEVICE static bool comes_before(const float* depth, int32_t q, int32_t p) {
+    return q < p ? !nearer(depth[p], depth[q]) : nearer(depth[q], depth[p]);
+  }
+
   /// The root-depth map at a peak.
   SMAP_HOST_DEVICE float depth_at(int64_t joint, int64_t k) const {
     const int64_t x = nearest_pixel(all.xy(b, joint, k, 0), all.root_depth.size[2]);

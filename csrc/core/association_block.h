@@ -329,9 +329,7 @@ class BlockAssociation {
     if (!all_.options.ordinal_prior && !(all_.options.mode == Association::kPaf && all_.options.limb.official)) {
       block_.each(found_, [&](int32_t p) {
         int32_t at = 0;
-        for (int32_t q = 0; q < found_; ++q)
-          at += kept_[q] &&
-                (q < p ? !ImageProblem::nearer(depth_[p], depth_[q]) : ImageProblem::nearer(depth_[q], depth_[p]));
+        for (int32_t q = 0; q < found_; ++q) at += kept_[q] && ImageProblem::comes_before(depth_, q, p);
         place_[p] = at;
       });
     }

@@ -55,10 +55,20 @@ SMAP_HOST_DEVICE inline int32_t count_bits(uint32_t bits) {
 #endif
 }
 
+/// Words that hold so many bits.
+SMAP_HOST_DEVICE inline int32_t bit_words(int64_t bits) {
+  return static_cast<int32_t>((bits + 31) / 32);
+}
+
+/// Of bits that are not all 0.
+SMAP_HOST_DEVICE inline int32_t lowest_bit(uint32_t bits) {
+  return count_bits((bits & (0u - bits)) - 1u);
+}
+
 /// Calls f(i) for every set bit i, from the lowest.
 template <class F>
 SMAP_HOST_DEVICE void each_bit(uint32_t bits, F f) {
-  for (; bits != 0; bits &= bits - 1) f(count_bits((bits & (0u - bits)) - 1u));
+  for (; bits != 0; bits &= bits - 1) f(lowest_bit(bits));
 }
 
 }  // namespace smap

@@ -11,7 +11,6 @@ namespace smap {
 struct BitRow {
   uint32_t* words;
 
-  SMAP_HOST_DEVICE static int32_t size(int32_t bits) { return (bits + 31) / 32; }
   SMAP_HOST_DEVICE bool operator[](int32_t i) const { return words[i / 32] >> (i % 32) & 1u; }
   SMAP_HOST_DEVICE void set(int32_t i) const { words[i / 32] |= 1u << (i % 32); }
 };
@@ -29,14 +28,14 @@ struct LimbOrder {
   int32_t* begin;        // (L + 2) where a step's limbs start
 
   SMAP_HOST_DEVICE static int64_t words(int64_t limbs, int64_t joints) {
-    return 3 + limbs * (5 + 2 * BitRow::size(static_cast<int32_t>(limbs)) + BitRow::size(static_cast<int32_t>(joints)));
+    return 3 + limbs * (5 + 2 * bit_words(limbs) + bit_words(joints));
   }
 
   SMAP_HOST_DEVICE LimbOrder(int64_t limbs, int64_t joints, Memory* memory)
       : limbs(static_cast<int32_t>(limbs)),
         joints(static_cast<int32_t>(joints)),
-        limb_words(BitRow::size(this->limbs)),
-        joint_words(BitRow::size(this->joints)),
+        limb_words(bit_words(limbs)),
+        joint_words(bit_words(joints)),
         steps(memory->take(1)),
         ends(memory->take(2 * limbs)),
         below_bits(memory->take<uint32_t>(limbs * joint_words)),

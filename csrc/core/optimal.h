@@ -190,7 +190,7 @@ struct OptimalAssociation : OptimalPeople {
   template <class Block>
   SMAP_DEVICE void search(Block& block, int32_t step) const {
     const int32_t people = state->found, searches = order.limbs_of(step) * people;
-    const int32_t words = BitRow::size(most_peaks), columns = words * 32;
+    const int32_t words = bit_words(most_peaks), columns = words * 32;
     block.mask(
         searches * columns, near, [](int32_t) { return 0.0f; },
         [this, step, people, columns](int32_t i, float) {
@@ -228,7 +228,7 @@ struct OptimalAssociation : OptimalPeople {
         continue;
       }
       for (; n > 0; --n) left &= left - 1;
-      return w * 32 + count_bits((left & (0u - left)) - 1u);
+      return w * 32 + lowest_bit(left);
     }
     return -1;
   }
@@ -390,8 +390,7 @@ struct OptimalAssociation : OptimalPeople {
     block.each(people, [this, kept](int32_t p) { kept[p] = is_kept(tallies[p]); });
     block.each(people + 1, [this, people, kept, row](int32_t p) {
       int32_t nearer_ones = 0;
-      for (int32_t q = 0; q < people; ++q)
-        nearer_ones += kept[q] && (p == people || (q < p ? !nearer(depth[p], depth[q]) : nearer(depth[q], depth[p])));
+      for (int32_t q = 0; q < people; ++q) nearer_ones += kept[q] && (p == people || comes_before(depth, q, p));
       if (p == people) {
         all.people_count(b) = state->kept = nearer_ones;
       } else {

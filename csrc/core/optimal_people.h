@@ -54,7 +54,7 @@ struct OptimalPeople : ImageProblem {
   int32_t* owner;           // (L, K) person who holds a child peak
   float* reach;             // (L, R) square of how far the person looks for child peaks, map px; negative: it does not
   int32_t* lent;            // (L, Assignment::words)
-  uint32_t* near;           // (searches of a step, BitRow::size(K)) child peaks in reach
+  uint32_t* near;           // (searches of a step, bit_words(K)) child peaks in reach
   Candidate* looked;        // (kCandidates, searches of a step) what became of some of them
   Node* before;             // (R, J) while branches move
   Assignment::Edge* edges;  // (L, R, kCandidates)
@@ -62,7 +62,7 @@ struct OptimalPeople : ImageProblem {
 
   SMAP_HOST_DEVICE static int64_t workspace_size(int64_t joints, int64_t limbs, int64_t capacity, int64_t people) {
     const int64_t of_people = 6 * people + Memory::words<Tally>(people) + 2 * Memory::words<Node>(people * joints);
-    const int64_t of_searches = Memory::words<Candidates>(1) + 1 + BitRow::size(static_cast<int32_t>(capacity)) +
+    const int64_t of_searches = Memory::words<Candidates>(1) + 1 + bit_words(capacity) +
                                 Memory::words<Candidate>(kCandidates) + Memory::words<Assignment::Edge>(kCandidates);
     const int64_t of_limbs = 1 + capacity + Assignment::words(people, capacity) + people * of_searches;
     return Memory::words<State>(1) + LimbOrder::words(limbs, joints) + joints + of_people + limbs * of_limbs;
@@ -110,7 +110,7 @@ struct OptimalPeople : ImageProblem {
     int32_t widest = 0;
     for (int32_t step = 0; step < *order.steps; ++step)
       widest = order.limbs_of(step) > widest ? order.limbs_of(step) : widest;
-    near = memory.take<uint32_t>(widest * rows * BitRow::size(most_peaks));
+    near = memory.take<uint32_t>(widest * rows * bit_words(most_peaks));
     looked = memory.take<Candidate>(widest * rows * kCandidates);
     before = memory.take<Node>(rows * joints);
     edges = memory.take<Assignment::Edge>(limbs * rows * kCandidates);

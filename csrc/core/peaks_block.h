@@ -10,9 +10,6 @@ namespace smap {
 /// of its own (`mark`); then one block makes the list: sums over the mask tell each peak its place in raster order.
 template <class Block>
 struct BlockPeaks {
-  /// int32 words of the mask of a map of so many pixels, and of the memory that the block of `list` shares.
-  SMAP_HOST_DEVICE static int64_t mask_words(int64_t pixels) { return (pixels + 31) / 32; }
-
   SMAP_DEVICE BlockPeaks(Block& block, const FindPeaks& find, int64_t i)
       : block(block),
         find(find),
@@ -20,7 +17,7 @@ struct BlockPeaks {
         channel(find.channel(i)),
         width(static_cast<int32_t>(channel.map.size[1])),
         pixels(static_cast<int32_t>(channel.map.size[0]) * width),
-        words((pixels + 31) / 32),
+        words(bit_words(pixels)),
         capacity(static_cast<int32_t>(channel.score.size[0])),
         peaks(reinterpret_cast<uint32_t*>(find.marks.data + i * find.marks.stride[0])) {}
 
@@ -40,7 +37,7 @@ struct BlockPeaks {
     }
   }
 
-  /// `scratch`: `mask_words` of memory that the block shares.
+  /// `scratch`: as many words as the mask has, of memory that the block shares.
   SMAP_DEVICE void list(int32_t* scratch) {
     starts = scratch;
     int32_t found = number();

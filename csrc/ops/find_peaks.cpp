@@ -2,6 +2,7 @@
 
 #include <tuple>
 
+#include "core/block.h"
 #include "ops/op.h"
 
 namespace smap {
@@ -24,7 +25,7 @@ std::tuple<Tensor, Tensor, Tensor> find_peaks(const Tensor& heatmaps, double thr
   find.score = view<float>(score, "score", {batch, joints, capacity});
   find.count = view<int64_t>(count, "count", {batch, joints});
 #ifdef SMAP_WITH_CUDA
-  const int64_t words = (find.heatmaps.size[2] * find.heatmaps.size[3] + 31) / 32;
+  const int64_t words = bit_words(find.heatmaps.size[2] * find.heatmaps.size[3]);
   Tensor marks = empty(heatmaps, {batch * joints, words}, ScalarType::Int);
   find.marks = view<int32_t>(marks, "marks", {batch * joints, words});
   run(find, batch * joints, heatmaps);

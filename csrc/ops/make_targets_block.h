@@ -36,7 +36,7 @@ template <class Block>
 class BlockTargets {
  public:
   SMAP_HOST_DEVICE static int64_t scratch_words(const Crowd& crowd) {
-    return kTableWords + crowd.people() + (crowd.people() + 31) / 32;
+    return kTableWords + crowd.people() + bit_words(crowd.people());
   }
 
   SMAP_DEVICE BlockTargets(Block& block, const Crowd& crowd, int32_t* scratch)
@@ -187,7 +187,7 @@ class BlockTargets {
       list_[at] = p;
     });
     int32_t n = 0;
-    for (int32_t word = 0; word < (people_ + 31) / 32; ++word) n += count_bits(words_[word]);
+    for (int32_t word = 0; word < bit_words(people_); ++word) n += count_bits(words_[word]);
     return n;
   }
 

@@ -50,7 +50,7 @@ void compare(uint32_t seed) {
     FindPeaks find = result.on(map.view, threshold, scale, official);
     EmulatedBlock block(order);
     using Peaks = smap::BlockPeaks<EmulatedBlock>;
-    const int64_t words = Peaks::mask_words(height * width);
+    const int64_t words = smap::bit_words(height * width);
     Array<int32_t, 2> marks({batch * joints, words}, 77);
     find.marks = marks.view();
     std::vector<int32_t> scratch(static_cast<size_t>(words), 77);
