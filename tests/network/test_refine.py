@@ -57,6 +57,20 @@ def test_refine_keeps_the_anchor_and_people_without_one():
     assert torch.isfinite(completed).all()
 
 
+def test_a_corrected_anchor_moves_along_its_ray_and_takes_the_person_along():
+    input_xy, joints_3d, found = people(5)
+    found[:, 2] = True
+    kept, corrected = refiner(), refiner(anchor_depth="corrected")
+    corrected.load_state_dict(kept.state_dict())
+    before, after = (net.refine(input_xy, joints_3d, found, 416) for net in (kept, corrected))
+    farther = after[:, 2, 2] / before[:, 2, 2]
+    assert ((farther - 1).abs() > 1e-3).all()
+    torch.testing.assert_close(after[:, 2], before[:, 2] * farther[:, None])
+    torch.testing.assert_close(after - after[:, 2:3], before - before[:, 2:3], atol=1e-5, rtol=1e-5)
+    log = corrected(corrected.features(input_xy, joints_3d, found, 416))[:, 2, 2]
+    torch.testing.assert_close(farther.log(), log, atol=1e-5, rtol=1e-4)
+
+
 def test_people_do_not_touch_each_other():
     input_xy, joints_3d, found = people(5)
     found[:, 2] = True
@@ -110,11 +124,13 @@ def test_refuses():
         RefinerConfig(hidden=())
     with pytest.raises(ValueError, match="anchor must"):
         RefinerConfig(anchor="pelvis")
+    with pytest.raises(ValueError, match="anchor_depth must"):
+        RefinerConfig(anchor_depth="moved")
     with pytest.raises(ValueError, match="known fields only"):
         RefinerConfig.from_dict({"depth": 1})
 
 
 @pytest.mark.parametrize("skeleton", [SMAP15, HAND])
 def test_config_survives_json(skeleton: Skeleton):
-    config = replace(RefinerConfig(), skeleton=skeleton, hidden=(3, 4), anchor="root")
+    config = replace(RefinerConfig(), skeleton=skeleton, hidden=(3, 4), anchor="root", anchor_depth="corrected")
     assert RefinerConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,14 +9,13 @@ import torch
 from smap import SMAP15
 from smap.cli import main
 from smap.network import Hourglass, RefineNet, RefinerConfig, load_refiner, read_notes
-from smap.synthetic import BuiltinPack, SceneConfig, render_scene
+from smap.synthetic import BuiltinPack, SceneConfig
 from smap.synthetic.skeletons import random_skeletons
 from smap.train.corrupt import Corruption, Found, _chains, corrupt, photograph
 from smap.train.refiner import (
     RefinerTraining,
     Schedule,
     evaluate_refiner,
-    predictions,
     refined_errors,
     train_refiner,
     validate_refiner,
@@ -74,6 +72,18 @@ def test_corruption_hides_and_moves(bodies: torch.Tensor) -> None:
     assert 0.02 < float(errors.median()) < 2
 
 
+def test_depths_that_are_kept_are_off_as_found(bodies: torch.Tensor) -> None:
+    people = photographed(bodies, Corruption())
+    kept, corrected = (RefineNet(RefinerConfig(anchor_depth=how)).eval() for how in ("kept", "corrected"))
+    rows, (anchor, _) = torch.arange(len(people.found)), kept.anchors(people.found)
+    off = (people.truth[rows, anchor, 2] / people.joints_3d[rows, anchor, 2]).log()
+    torch.testing.assert_close(refined_errors(kept, people, 416).depths, off)
+    # What is learnt is what `refine` does.
+    moved = corrected.refine(people.input_xy, people.joints_3d, people.found, 416)
+    off = (people.truth[rows, anchor, 2] / moved[rows, anchor, 2]).log()
+    torch.testing.assert_close(refined_errors(corrected, people, 416).depths, off, atol=1e-5, rtol=1e-4)
+
+
 def test_errors_are_relative_to_the_anchor(bodies: torch.Tensor) -> None:
     people = photographed(bodies, GENTLE)
     people = Found(*(t[people.found.all(1)] for t in people))
@@ -99,32 +109,30 @@ def test_learns_to_complete_and_is_the_same_every_time() -> None:
     assert not one.training
 
 
-def test_what_a_network_finds_comes_with_its_truth() -> None:
-    config = tiny_network()
-    network = Hourglass(replace(config, input_size=(64, 64))).eval()
-    pack = BuiltinPack()
-    scenes = [render_scene(pack, SceneConfig(width=64, height=64, fov=(50, 60)), seed) for seed in range(2)]
-    nothing = predictions(network, scenes)
-    assert len(nothing.found) == 0
-    assert nothing.truth.shape == (0, 15, 3)
-    assert math.isnan(evaluate_refiner(RefineNet(RefinerConfig()).eval(), nothing, 64)["found_before_mm"])
-
-
 def test_pictures_have_the_size_of_the_network() -> None:
     network = Hourglass(replace(tiny_network(), input_size=(96, 64))).eval()
     config = RefinerTraining(Schedule(steps=2), batch=16, bodies=50, pictures=1)
     refiner = train_refiner(BuiltinPack(), network, config, progress=False)
     validate_refiner(refiner, BuiltinPack(), network, config, 1)
-    other = render_scene(BuiltinPack(), SceneConfig(width=64, height=64), 0)
-    with pytest.raises(ValueError, match=r"pictures must be \(96, 64\), got \(64, 64\)"):
-        predictions(network, [other])
+
+
+def test_learns_how_far_a_depth_is_off() -> None:
+    """Bodies of one size, whose height in the picture says how far they are."""
+    config = RefinerTraining(
+        schedule=Schedule(steps=150, peak=3e-3, warmup=5), batch=256, bodies=300, pictures=0, ema=0.9
+    )
+    config = replace(config, corruption=replace(GENTLE, root_sd=0.3))
+    refiner = train_refiner(BuiltinPack(), None, config, progress=False)
+    figures = validate_refiner(refiner, BuiltinPack(), None, config, 0)
+    assert figures["corrupted depth_before_percent"] > 15
+    assert figures["corrupted depth_after_percent"] < 0.6 * figures["corrupted depth_before_percent"]
 
 
 def test_refined_errors_ignore_the_anchor(bodies: torch.Tensor) -> None:
     people = photographed(bodies, Corruption())
     refiner = RefineNet(RefinerConfig()).eval()
     anchor, _ = refiner.anchors(people.found)
-    errors = refined_errors(refiner, people, 416)
+    errors = refined_errors(refiner, people, 416).joints
     assert (errors[torch.arange(len(anchor)), anchor] == 0).all()
 
 

@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bodies", type=int, default=40_000, help="captured poses drawn (default: %(default)s)")
     parser.add_argument("--pictures", type=int, default=1500, help="rendered for the network (default: %(default)s)")
     parser.add_argument("--validation", type=int, default=200, help="held-out pictures (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=0, help="processes that render (default: none of their own)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -37,10 +38,12 @@ def run(args: argparse.Namespace) -> int:
     for name in ("steps", "bodies", "pictures", "validation"):
         if getattr(args, name) < (1 if name in ("steps", "bodies") else 0):
             raise ValueError(f"{name} must be positive, got {getattr(args, name)}")
+    if args.workers < 0:
+        raise ValueError(f"workers must be 0 or more, got {args.workers}")
     prepare_folder(args.target.parent)
     network = load_network(args.weights) if args.weights else None
     pack = Pack.load(args.pack) if args.pack else BuiltinPack()
-    config = RefinerTraining(bodies=args.bodies, pictures=args.pictures, seed=args.seed)
+    config = RefinerTraining(bodies=args.bodies, pictures=args.pictures, seed=args.seed, workers=args.workers)
     config = replace(config, schedule=replace(config.schedule, steps=args.steps))
     if network is not None:
         config = replace(config, decode=recommended_decode(args.weights))

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..data.base import Dataset, Problems
 from ..sample import Sample
-
-if TYPE_CHECKING:  # rendering needs the compiled ops, measuring does not
-    from ..synthetic import BuiltinPack, Pack
 
 BUILTIN = "builtin"
 COUNT, SIZE = 500, (832, 512)
@@ -32,7 +29,7 @@ class SceneDataset(Dataset):
     """
 
     def __init__(self, pack: str | Path, *, count: int = COUNT, seed: int = 0, **options: Any) -> None:
-        from ..synthetic import SceneConfig
+        from ..synthetic import BuiltinPack, Pack, SceneConfig
 
         super().__init__(Path(pack), Problems())
         if count < 1:
@@ -40,15 +37,7 @@ class SceneDataset(Dataset):
         options = {name: tuple(x) if isinstance(x, list) else x for name, x in options.items()}
         self.config = SceneConfig(**{"split": "val", "width": SIZE[0], "height": SIZE[1], **options})
         self.count, self.seed = int(count), int(seed)
-        self._pack: Pack | BuiltinPack | None = self._load()
-
-    def _load(self) -> Pack | BuiltinPack:
-        from ..synthetic import BuiltinPack, Pack
-
-        return BuiltinPack() if str(self.root) == BUILTIN else Pack.load(self.root)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_pack": None}  # every worker reads the pack itself
+        self._pack = BuiltinPack() if str(self.root) == BUILTIN else Pack.load(self.root)
 
     def __len__(self) -> int:
         return self.count
@@ -57,8 +46,6 @@ class SceneDataset(Dataset):
         from ..synthetic import render_scene
 
         with _rendering:
-            if self._pack is None:
-                self._pack = self._load()
             return render_scene(self._pack, self.config, self.seed * SEED_STRIDE + index)
 
     def describe(self, index: int) -> tuple[str, str]:

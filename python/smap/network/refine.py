@@ -25,6 +25,8 @@ class RefinerConfig:
         hidden: widths of the layers before the last.
         anchor: the joint that positions are relative to. "root": the skeleton's root, so people without it cannot be
             refined (the authors' weights); "nearest": the found joint nearest to the root in the tree.
+        anchor_depth: "kept": other joints move around the anchor, as in the paper; "corrected": the whole person also
+            moves along the anchor's ray, since how tall somebody comes out says whether the depth can be right.
 
     Raises:
         ValueError: a value is out of its range.
@@ -33,6 +35,7 @@ class RefinerConfig:
     skeleton: Skeleton = SMAP15
     hidden: tuple[int, ...] = (160, 256, 256, 128)
     anchor: Literal["root", "nearest"] = "nearest"
+    anchor_depth: Literal["kept", "corrected"] = "kept"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", tuple(int(width) for width in self.hidden))
@@ -40,10 +43,17 @@ class RefinerConfig:
             raise ValueError(f"hidden must be positive widths, at least one, got {self.hidden}")
         if self.anchor not in ("root", "nearest"):
             raise ValueError(f"anchor must be 'root' or 'nearest', got {self.anchor!r}")
+        if self.anchor_depth not in ("kept", "corrected"):
+            raise ValueError(f"anchor_depth must be 'kept' or 'corrected', got {self.anchor_depth!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; ``from_dict`` inverts."""
-        return {"skeleton": self.skeleton.to_dict(), "hidden": list(self.hidden), "anchor": self.anchor}
+        return {
+            "skeleton": self.skeleton.to_dict(),
+            "hidden": list(self.hidden),
+            "anchor": self.anchor,
+            "anchor_depth": self.anchor_depth,
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RefinerConfig:
@@ -81,7 +91,11 @@ class RefineNet(nn.Module):
         self._anchor_order = tuple(order)
 
     def forward(self, features: Tensor) -> Tensor:
-        """``(P, J, 5)`` of ``features`` -> ``(P, J, 3)`` metres relative to the anchor."""
+        """``(P, J, 5)`` of ``features`` -> ``(P, J, 3)`` metres relative to the anchor.
+
+        The anchor's own row holds, where its depth is corrected, what to do about it: the logarithm of true depth over
+        the given one, last of the three.
+        """
         positions: Tensor = self.output(self.layers(features.flatten(1))).unflatten(1, (-1, 3))
         return positions
 
@@ -116,8 +130,9 @@ class RefineNet(nn.Module):
             input_length: longer side of the network's input, pixels.
 
         Returns:
-            ``(P, J, 3)`` float32 metres: every joint replaced except the anchor, as in the authors' release. A person
-            without an anchor (see ``RefinerConfig.anchor``) is returned as it came.
+            ``(P, J, 3)`` float32 metres: every joint replaced, the anchor kept or moved along its ray (see
+            ``RefinerConfig.anchor_depth``). A person without an anchor (see ``RefinerConfig.anchor``) is returned as it
+            came.
         """
         joints = self.config.skeleton.num_joints
         people = found.shape[0]  # not len(), which a tracer takes for a constant
@@ -131,7 +146,10 @@ class RefineNet(nn.Module):
         anchor, usable = self.anchors(found)
         rows = torch.arange(people, device=found.device)
         origin = joints_3d.float()[rows, anchor][:, None]
-        refined = self(self.features(input_xy, joints_3d, found, input_length)) + origin
+        relative = self(self.features(input_xy, joints_3d, found, input_length))
+        if self.config.anchor_depth == "corrected":
+            origin = origin * relative[rows, anchor, 2].exp()[:, None, None]
+        refined = relative + origin
         refined[rows, anchor] = origin[:, 0]
         return torch.where(usable[:, None, None], refined, joints_3d.float())
 

@@ -180,6 +180,9 @@ class BuiltinPack:
         )
         self._avatars: dict[int, Avatar] = {}
 
+    def __reduce__(self) -> tuple[type[BuiltinPack], tuple[()]]:
+        return type(self), ()  # another process makes its own
+
     def avatars(self, split: Split | None = None) -> NDArray[np.int64]:
         return self._avatar_splits[split]
 

@@ -28,7 +28,7 @@ class Pack:
     """
 
     def __init__(self, path: Path, texture_size: int) -> None:
-        self.path = path
+        self.path, self._texture_size = path, texture_size
         self._read_avatars(texture_size)
         self._read_poses()
         self._read_backgrounds()
@@ -56,6 +56,9 @@ class Pack:
         if not folder.is_dir():
             raise DatasetError(f"{folder} must be the folder of a scene pack, got no such folder")
         return cls(folder, texture_size)
+
+    def __reduce__(self) -> tuple[type[Pack], tuple[Path, int]]:
+        return type(self), (self.path, self._texture_size)  # another process reads it itself
 
     # --- reading ---
 

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..decode import DecodeConfig, decode
-from ..letterbox import Letterbox
-from ..lift import lift
-from ..metrics import match_bodies
-from ..network import Hourglass, RefineNet, RefinerConfig, normalise, prepare
-from ..sample import Sample
-from ..synthetic import SceneConfig, render_scene
+from ..decode import DecodeConfig
+from ..network import Hourglass, RefineNet, RefinerConfig
+from ..synthetic import SceneConfig
 from ..synthetic.assets import Assets
 from ..synthetic.skeletons import random_skeletons
 from .corrupt import Corruption, Found, corrupt, photograph
+from .predictions import predict_scenes
 from .schedule import Schedule
 
-_BATCH = 8  # pictures at a time through the network
 _VALIDATION_BODIES = 2000
+_NEAREST = 0.1  # metres
 
 
 @dataclass(frozen=True)
@@ -45,6 +41,7 @@ class RefinerTraining:
         hidden: widths of the layers.
         ema: decay of the averaged weights.
         seed: of everything random.
+        workers: processes that render pictures and look at them; 0 does without.
     """
 
     schedule: Schedule = Schedule(steps=4000, peak=2e-3, warmup=100)  # noqa: RUF009 - frozen
@@ -58,6 +55,7 @@ class RefinerTraining:
     hidden: tuple[int, ...] = (160, 256, 256, 128)
     ema: float = 0.995
     seed: int = 0
+    workers: int = 0
 
 
 def train_refiner(
@@ -87,13 +85,13 @@ def train_refiner(
     bodies = torch.from_numpy(random_skeletons(pack, scenes, config.bodies, rng))
     predicted = None
     if network is not None and config.pictures:
-        predicted = predictions(
-            network,
-            (render_scene(pack, scenes, int(rng.integers(2**62))) for _ in range(config.pictures)),
-            config.decode,
+        seeds = _seeds(rng, config.pictures)
+        kinds, decoding = _kinds(scenes), config.decode
+        predicted = predict_scenes(
+            network, decoding, pack, kinds, seeds, mirrored=True, workers=config.workers, progress=progress
         )
         predicted = predicted if len(predicted.found) else None
-    refiner = RefineNet(RefinerConfig(hidden=config.hidden))
+    refiner = RefineNet(RefinerConfig(hidden=config.hidden, anchor_depth="corrected"))
     averaged = torch.optim.swa_utils.AveragedModel(
         refiner, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema), use_buffers=True
     )
@@ -118,18 +116,29 @@ def train_refiner(
             thinner = torch.where((thinner.sum(1) >= 2)[:, None], thinner, kept)
             mine = Found(predicted.input_xy[rows], predicted.joints_3d[rows], thinner, predicted.truth[rows])
             found = Found(*(torch.cat(pair) for pair in zip(found, mine, strict=True)))
-        error = refined_errors(refiner, found, width)
-        loss = error.mean()
+        errors = refined_errors(refiner, found, width)
+        loss = errors.loss()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(refiner.parameters(), 1.0)
         optimiser.step()
         averaged.update_parameters(refiner)
         if observe is not None and (step % 100 == 0 or step + 1 == config.schedule.steps):
-            observe(step, float(loss.detach()))
+            observe(step, float(errors.joints.detach().mean()))
     result = averaged.module
     assert isinstance(result, RefineNet)
     return result.eval()
+
+
+def _kinds(scenes: SceneConfig) -> list[SceneConfig]:
+    """What the network is shown: photographs of any shape, a quarter of them close ones, a quarter upright."""
+    usual = replace(scenes, letterbox_share=0.6, max_roll=15.0)
+    near = replace(usual, depth=(1.2, 5.0), fov=(35.0, 62.0), max_roll=30.0)
+    return [usual, near, usual, replace(usual, width=scenes.height, height=scenes.width)]
+
+
+def _seeds(rng: np.random.Generator, count: int) -> list[int]:
+    return [int(seed) for seed in rng.integers(2**62, size=count)]
 
 
 def _of_network(config: RefinerTraining, network: Hourglass | None) -> RefinerTraining:
@@ -138,16 +147,43 @@ def _of_network(config: RefinerTraining, network: Hourglass | None) -> RefinerTr
     return replace(config, corruption=replace(config.corruption, input_size=network.config.input_size))
 
 
-def refined_errors(refiner: RefineNet, people: Found, input_length: int) -> Tensor:
-    """``(P, J)`` metres between refined and true positions, both relative to the anchor joint; 0 for the anchor."""
-    features = refiner.features(people.input_xy, people.joints_3d, people.found, input_length)
+class Errors(NamedTuple):
+    """Of refined people.
+
+    Args:
+        joints: ``(P, J)`` metres between refined and true positions, both relative to the anchor joint; 0 for the
+            anchor.
+        depths: ``(P,)`` logarithm of true over refined depth of the anchor.
+    """
+
+    joints: Tensor
+    depths: Tensor
+
+    def loss(self) -> Tensor:
+        depths = nn.functional.smooth_l1_loss(self.depths, torch.zeros_like(self.depths), beta=0.05)
+        return self.joints.mean() + depths
+
+
+def refined_errors(refiner: RefineNet, people: Found, input_length: int) -> Errors:
+    """How far a refiner's output, in its mode of training or evaluation, is from the truth."""
+    output = refiner(refiner.features(people.input_xy, people.joints_3d, people.found, input_length))
     anchor, _ = refiner.anchors(people.found)
     rows = torch.arange(len(anchor))
     relative = people.truth - people.truth[rows, anchor][:, None]
-    errors: Tensor = (refiner(features) - relative).norm(dim=-1)
+    errors = (output - relative).norm(dim=-1)
     mask = torch.ones_like(errors)
     mask[rows, anchor] = 0
-    return errors * mask
+    depths = _depth_errors(refiner, people)
+    if refiner.config.anchor_depth == "corrected":
+        depths = depths - output[rows, anchor, 2]
+    return Errors(errors * mask, depths)
+
+
+def _depth_errors(refiner: RefineNet, people: Found) -> Tensor:
+    """``(P,)`` logarithm of true over found depth of the anchor."""
+    anchor, _ = refiner.anchors(people.found)
+    rows = torch.arange(len(anchor))
+    return (people.truth[rows, anchor, 2] / people.joints_3d[rows, anchor, 2].clamp_min(_NEAREST)).log()
 
 
 def found_errors(refiner: RefineNet, people: Found) -> Tensor:
@@ -163,8 +199,10 @@ def found_errors(refiner: RefineNet, people: Found) -> Tensor:
 
 @torch.no_grad()
 def evaluate_refiner(refiner: RefineNet, people: Found, input_length: int) -> dict[str, float]:
-    """Millimetres, relative to the anchor: joints that were found, before and after, and those that were completed."""
-    before, after = found_errors(refiner, people), refined_errors(refiner, people, input_length)
+    """Millimetres, relative to the anchor: joints that were found, before and after, and those that were completed;
+    per cent: the anchor's depth, before and after, in the median."""
+    before, refined = found_errors(refiner, people), refined_errors(refiner, people, input_length)
+    after = refined.joints
     judged = before.isfinite()
     hidden = ~people.found & people.truth.isfinite().all(-1)
     return {
@@ -172,50 +210,9 @@ def evaluate_refiner(refiner: RefineNet, people: Found, input_length: int) -> di
         "found_before_mm": float(1000 * before[judged].mean()),
         "found_after_mm": float(1000 * after[judged].mean()),
         "completed_mm": float(1000 * after[hidden].mean()),
+        "depth_before_percent": float(100 * _depth_errors(refiner, people).abs().median()),
+        "depth_after_percent": float(100 * refined.depths.abs().median()),
     }
-
-
-@torch.no_grad()
-def predictions(network: Hourglass, samples: Iterable[Sample], decoding: DecodeConfig | None = None) -> Found:
-    """What a network in eval mode finds in pictures of its input size, with the truth of the people it belongs to.
-
-    Raises: ValueError when a picture has another size.
-    """
-    skeleton, prepared = network.config.skeleton, prepare(network, "cpu")
-    rows: list[tuple[NDArray[Any], ...]] = []
-    batch: list[Sample] = []
-
-    def flush() -> None:
-        if not batch:
-            return
-        images = normalise(torch.from_numpy(np.stack([np.asarray(s.image) for s in batch])))
-        maps = prepared(images)
-        size = (images.shape[-1], images.shape[-2])
-        boxes = [Letterbox.fit(s.width, s.height, size) for s in batch]
-        everyone = lift(maps, decode(maps, decoding or DecodeConfig()), boxes, [s.camera for s in batch])
-        for sample, box, people in zip(batch, boxes, everyone, strict=True):
-            seen = np.where((sample.visibility > 0)[..., None], sample.joints_2d, np.nan)
-            match = match_bodies(people.joints_2d, seen, skeleton=skeleton)
-            for person in np.flatnonzero(match >= 0):
-                one = people[int(match[person])]
-                if one.detected.sum() >= 2 and np.isfinite(sample.joints_3d[person]).all():
-                    xy = box.image_to_input(one.joints_2d)
-                    rows.append((xy, one.joints_3d, one.detected, sample.joints_3d[person]))
-        batch.clear()
-
-    for sample in samples:
-        if (sample.width, sample.height) != network.config.input_size:
-            raise ValueError(f"pictures must be {network.config.input_size}, got {(sample.width, sample.height)}")
-        batch.append(sample)
-        if len(batch) == _BATCH:
-            flush()
-    flush()
-    if not rows:
-        empty = torch.zeros(0, skeleton.num_joints, 3)
-        return Found(empty[..., :2], empty, empty[..., 0] > 0, empty)
-    xy, joints, found, truth = (np.stack(column) for column in zip(*rows, strict=True))
-    tensors = (torch.from_numpy(np.nan_to_num(xy.astype(np.float32))), torch.from_numpy(np.nan_to_num(joints)))
-    return Found(*tensors, torch.from_numpy(found), torch.from_numpy(truth.astype(np.float32)))
 
 
 def validate_refiner(
@@ -231,7 +228,7 @@ def validate_refiner(
     found = corrupt(truth, cameras, refiner.config.skeleton, config.corruption, generator)
     figures = {f"corrupted {k}": v for k, v in evaluate_refiner(refiner, found, width).items()}
     if network is not None and pictures:
-        rendered = (render_scene(pack, scenes, int(rng.integers(2**62))) for _ in range(pictures))
-        predicted = predictions(network, rendered, config.decode)
+        seeds = _seeds(rng, pictures)
+        predicted = predict_scenes(network, config.decode, pack, [scenes], seeds, workers=config.workers)
         figures |= {f"predicted {k}": v for k, v in evaluate_refiner(refiner, predicted, width).items()}
     return figures

@@ -39,7 +39,7 @@ class BatchStream:
             context.Process(target=_work, args=(make, q, start + w, workers, os.getpid()), daemon=True)
             for w, q in enumerate(self._queues)
         ]
-        with _one_thread_each():
+        with one_thread_each():
             for process in self._processes:
                 process.start()
 
@@ -112,7 +112,7 @@ def draw_ahead(stream: BatchStream, draw: Drawer) -> Generator[tuple[int, Batch]
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
+def one_thread_each() -> Iterator[None]:
     """An environment in which libraries of new processes keep to one thread: idle ones spin, and cost as much again."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
     before = {name: os.environ.get(name) for name in names}
