@@ -51,27 +51,23 @@ default=python/smap/weights/default.safetensors
 begin=(--start-from "$default")
 [[ -n ${FROM:-} ]] && begin=(--continue-from "$FROM")
 
-if ((${NEGATIVES:-0})); then
-  processes=$(($(nproc) > 2 ? $(nproc) - 2 : 1))
-  share=$(((NEGATIVES + processes - 1) / processes))
-  for ((i = 0; i < processes; i++)); do # a part without any is no failure
-    "$python" -m smap negatives "$run/config.toml" --weights "${NEGATIVES_OF:-$default}" --device "${DEVICE:-cuda}" \
-      --count $share --seed $((${SEED:-1000000} + i * share)) --quiet --out "$run/hard$i.json" &
-  done
-  wait
+if ((${NEGATIVES:-0})); then # none that mislead is no failure
+  "$python" -m smap negatives "$run/config.toml" --weights "${NEGATIVES_OF:-$default}" --device "${DEVICE:-cuda}" \
+    --count "$NEGATIVES" --seed "${SEED:-1000000}" --workers $(($(nproc) > 2 ? $(nproc) - 2 : 1)) --quiet \
+    --out "$run/hard.json" &
+  wait $! || true
   ((stopping)) && exit 143
-  "$python" - "$run" "$pack" "${WEIGHT:-0.05}" <<'PY'
-import json, pathlib, sys
-run, pack, weight = pathlib.Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
-seeds = [seed for part in sorted(run.glob("hard*.json")) for seed in json.loads(part.read_text())]
-(run / "hard.json").write_text(json.dumps(seeds))
-print(f"{len(seeds)} pictures without people mislead the weights")
-if seeds:
-    config = run / "config.toml"
-    options = "{ empty_share = 1.0, letterbox_share = 0.6 }"
-    table = f'kind = "scenes"\npath = "{pack}"\nweight = {weight}\nseeds = "{run}/hard.json"\noptions = {options}'
-    config.write_text(f"{config.read_text()}\n[[data]]\n{table}\n")
-PY
+  if [[ -e $run/hard.json ]]; then
+    cat >>"$run/config.toml" <<TOML
+
+[[data]]
+kind = "scenes"
+path = "$pack"
+weight = ${WEIGHT:-0.05}
+seeds = "$run/hard.json"
+options = { empty_share = 1.0, letterbox_share = 0.6 }
+TOML
+  fi
 fi
 # Half a minute is for what comes before the first step's clock, the last checkpoint and validation.
 left=$("$python" -c "print(max(0.1, ${MINUTES:-7} - $SECONDS / 60 - 0.5))")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -37,12 +38,12 @@ class Misled:
 def test_the_seeds_found_draw_the_pictures_that_misled(tmp_path: Path) -> None:
     source = DataSource("scenes", options={"letterbox_share": 0.5})
     everything = Misled(-1)
-    every = find_negatives(source, everything, 20, first=3)  # type: ignore[arg-type]
+    every = find_negatives(source, lambda: everything, 20, first=3)  # type: ignore[arg-type, return-value]
     assert sorted(every) == list(range(3, 23))
     brightness = [image.mean() for image in everything.seen]
     assert every == [3 + int(i) for i in np.argsort(brightness)[::-1]]
     limit = float(np.median(brightness))
-    seeds = find_negatives(source, Misled(limit), 20, first=3)  # type: ignore[arg-type]
+    seeds = find_negatives(source, partial(Misled, limit), 20, first=3, workers=2)  # type: ignore[arg-type]
     assert seeds == every[:10]
 
     (tmp_path / "seeds.json").write_text(json.dumps(seeds))
@@ -82,7 +83,7 @@ def test_seeds_of_other_data_are_refused() -> None:
     with pytest.raises(ValueError, match="data seeds must be of scenes, got kind 'coco'"):
         DataSource("coco", path="x", seeds="seeds.json")
     with pytest.raises(ValueError, match="negatives must be of scenes"):
-        find_negatives(DataSource("coco", path="x"), Misled(0), 1)  # type: ignore[arg-type]
+        find_negatives(DataSource("coco", path="x"), partial(Misled, 0), 1)  # type: ignore[arg-type]
 
 
 def test_a_window_of_a_seed_is_part_of_its_picture() -> None:

@@ -5,9 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from smap.train.workers import BatchStream
+import pytest
+
+from smap.train.workers import BatchStream, in_parts
 
 from .tiny import TinyBatches, tiny_config
 
@@ -24,6 +28,17 @@ if __name__ == "__main__":
     print(stream._processes[0].pid, flush=True)
     time.sleep(600)
 """
+PARTS = """
+import os
+import time
+from smap.train.workers import in_parts
+def make():
+    return lambda job: (time.sleep(job), os.getpid())[1]
+if __name__ == "__main__":
+    results = in_parts(make, [0, 600, 600], 1)
+    print(next(results), flush=True)
+    time.sleep(600)
+"""
 
 
 def test_batches_come_in_order_from_any_number_of_workers() -> None:
@@ -36,6 +51,44 @@ def test_batches_come_in_order_from_any_number_of_workers() -> None:
         stream.close()
 
 
+def squares(offset: int, made: Path) -> Callable[[int], tuple[int, int]]:
+    if offset < 0:
+        raise ValueError("offset must be positive")
+    with made.open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    return lambda job: (job * job + offset, os.getpid())
+
+
+def test_jobs_are_done_in_order_by_any_number_of_processes(tmp_path: Path) -> None:
+    jobs = list(range(20))
+    for workers in (0, 2):
+        made = tmp_path / f"{workers}"
+        results = list(in_parts(partial(squares, 3, made), jobs, workers))
+        assert [value for value, _ in results] == [job * job + 3 for job in jobs]
+        makers = made.read_text().split()
+        assert len(makers) == len(set(makers)) <= max(1, workers)  # once in each
+        assert {pid for _, pid in results} == set(map(int, makers))
+        assert (os.getpid() in map(int, makers)) == (workers == 0)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_goes_wrong_in_a_job_is_raised(workers: int, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="offset must be positive"):
+        list(in_parts(partial(squares, -1, tmp_path / "made"), [1, 2], workers))
+
+
+def test_whoever_stops_early_waits_for_no_other_jobs() -> None:
+    began = time.monotonic()
+    results = in_parts(slow, [0.0] + [1.0] * 200, 1)
+    next(results)
+    results.close()
+    assert time.monotonic() - began < 100
+
+
+def slow() -> Callable[[float], None]:
+    return time.sleep
+
+
 def alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
@@ -43,9 +96,10 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_a_killed_trainer_leaves_nobody_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", [SCRIPT, PARTS], ids=["batches", "parts"])
+def test_a_killed_process_leaves_nobody_behind(text: str, tmp_path: Path) -> None:
     script = tmp_path / "run.py"
-    script.write_text(SCRIPT)
+    script.write_text(text)
     env = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=env)
     worker = int(parent.stdout.readline())  # type: ignore[union-attr]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 
 from ._estimator import positive
@@ -21,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the GPU if there is one)")
     parser.add_argument("--count", type=positive, default=5000, help="scenes drawn (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the first scene (default: 0)")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw and look (default: none)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -35,11 +37,14 @@ def run(args: argparse.Namespace) -> int:
     empty = [s for s in config.data if s.kind == "scenes" and s.options.get("empty_share") == 1]
     if not empty:
         raise ValueError(f"{args.config} must have a [[data]] table of scenes with empty_share = 1.0, got none")
-    if args.seed < 0:
-        raise ValueError(f"seed must be at least 0, got {args.seed}")
+    for name in ("seed", "workers"):
+        if getattr(args, name) < 0:
+            raise ValueError(f"{name} must be at least 0, got {getattr(args, name)}")
     prepare_folder(args.out.parent)
-    estimator = Estimator(args.weights, refiner=None, device=args.device, input_size=config.network.input_size)
-    seeds = find_negatives(empty[0], estimator, args.count, first=args.seed, progress=not args.quiet)
+    estimator = partial(Estimator, args.weights, refiner=None, device=args.device, input_size=config.network.input_size)
+    seeds = find_negatives(
+        empty[0], estimator, args.count, first=args.seed, workers=args.workers, progress=not args.quiet
+    )
     if not seeds:
         print(f"none of {args.count} pictures without people misleads {args.weights}: {args.out} is not written")
         return 1

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +21,7 @@ from ..skeleton import Skeleton
 from ..synthetic import SceneConfig, render_scene
 from ..synthetic.assets import Assets
 from .corrupt import Found
-from .workers import one_thread_each
+from .workers import in_parts
 
 _BATCH = 8  # pictures at a time through the network
 
@@ -107,24 +106,16 @@ def predict_scenes(
         mirrored: see ``Predictor``.
         workers: processes that draw and look, each at a part; 0 does it here. The result is the same.
     """
-    chunks = [seeds[begin : begin + _BATCH] for begin in range(0, len(seeds), _BATCH)]
-    jobs = [_Job(kinds[i % len(kinds)], chunk, mirrored) for i, chunk in enumerate(chunks)]
-    bar = tqdm(total=len(seeds), unit="picture", disable=not progress, dynamic_ncols=True)
-    parts: list[tuple[Any, ...]] = []
-
-    def gather(found: Iterable[tuple[Any, ...]]) -> None:
-        for part, chunk in zip(found, chunks, strict=True):
+    jobs = [
+        _Job(kinds[i % len(kinds)], seeds[begin : begin + _BATCH], mirrored)
+        for i, begin in enumerate(range(0, len(seeds), _BATCH))
+    ]
+    parts = []
+    with tqdm(total=len(seeds), unit="picture", disable=not progress, dynamic_ncols=True) as bar:
+        for part in in_parts(partial(_predict_scenes, network, decoding, pack), jobs, workers):
             parts.append(part)
-            bar.update(len(chunk))
-
-    with bar:
-        if workers:
-            with one_thread_each(), _pool(workers, network, decoding, pack) as pool:
-                gather(pool.map(_work, jobs))
-        else:
-            predictor = Predictor(network, decoding)
-            gather(_predict(predictor, pack, job) for job in jobs)
-    return Found(*(torch.cat([torch.as_tensor(t) for t in column]) for column in zip(*parts, strict=True)))
+            bar.update(min(_BATCH, len(seeds) - bar.n))
+    return Found(*(torch.from_numpy(np.concatenate(column)) for column in zip(*parts, strict=True)))
 
 
 class _Job(NamedTuple):
@@ -133,23 +124,13 @@ class _Job(NamedTuple):
     mirrored: bool
 
 
-def _predict(predictor: Predictor, pack: Assets, job: _Job) -> Found:
-    return predictor([render_scene(pack, job.kind, seed) for seed in job.seeds], mirrored=job.mirrored)
+def _predict_scenes(
+    network: Hourglass, decoding: DecodeConfig, pack: Assets
+) -> Callable[[_Job], tuple[NDArray[Any], ...]]:
+    predictor = Predictor(network, decoding)
 
+    def predict(job: _Job) -> tuple[NDArray[Any], ...]:
+        samples = [render_scene(pack, job.kind, seed) for seed in job.seeds]
+        return tuple(t.numpy() for t in predictor(samples, mirrored=job.mirrored))
 
-def _pool(workers: int, *own: Any) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, get_context("spawn"), _begin, own)  # fork is unsafe once torch has threads
-
-
-_own: tuple[Predictor, Assets]  # of a worker
-
-
-def _begin(network: Hourglass, decoding: DecodeConfig, pack: Assets) -> None:
-    global _own
-    torch.set_num_threads(1)
-    _own = Predictor(network, decoding), pack
-
-
-def _work(job: _Job) -> tuple[NDArray[Any], ...]:
-    """Arrays, which go through a pipe: tensors would need shared memory, which containers are short of."""
-    return tuple(t.numpy() for t in _predict(*_own, job))
+    return predict

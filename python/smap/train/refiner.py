@@ -48,11 +48,11 @@ class RefinerTraining:
     batch: int = 1024
     bodies: int = 40_000
     pictures: int = 1500
-    network_share: float = 0.3
+    network_share: float = 0.4
     decode: DecodeConfig = DecodeConfig()  # noqa: RUF009 - frozen
     corruption: Corruption = field(default_factory=Corruption)
     pose_variety: float = 0.4
-    hidden: tuple[int, ...] = (160, 256, 256, 128)
+    hidden: tuple[int, ...] = (256, 512, 512, 256)
     ema: float = 0.995
     seed: int = 0
     workers: int = 0

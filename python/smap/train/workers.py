@@ -1,4 +1,4 @@
-"""Batches made ahead of time by other processes, in the order of the steps whoever finishes first."""
+"""Work for other processes: batches made ahead of time, and jobs in parts, each in order whoever finishes first."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import multiprocessing
 import os
 import queue
 import signal
+import threading
+import time
 import traceback
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from .batch import Batch
 from .pictures import Drawer, Planned
+
+J = TypeVar("J")
+R = TypeVar("R")
 
 _AHEAD = 3  # batches that a process may be ahead
 _POLL_SECONDS = 5.0
@@ -39,7 +44,7 @@ class BatchStream:
             context.Process(target=_work, args=(make, q, start + w, workers, os.getpid()), daemon=True)
             for w, q in enumerate(self._queues)
         ]
-        with one_thread_each():
+        with _one_thread_each():
             for process in self._processes:
                 process.start()
 
@@ -111,8 +116,57 @@ def draw_ahead(stream: BatchStream, draw: Drawer) -> Generator[tuple[int, Batch]
             yield step, batch
 
 
+def in_parts(make: Callable[[], Callable[[J], R]], jobs: Sequence[J], workers: int) -> Iterator[R]:
+    """``function(job)`` for each job, in their order.
+
+    Args:
+        make: gives the function; called once in each process, so that what is large is made there. Must be picklable,
+            as must jobs and results: tensors among these would need shared memory, which containers are short of.
+        workers: processes; 0 does everything here.
+    """
+    if not workers:
+        yield from map(make(), jobs)
+        return
+    with _one_thread_each():
+        pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (make, os.getpid()))
+        results = pool.map(_do, jobs)  # starts the processes
+    try:
+        yield from results
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_make: Callable[[], Callable[[Any], Any]]  # of a process of ``in_parts``
+_function: Callable[[Any], Any] | None = None
+
+
+def _begin(make: Callable[[], Callable[[Any], Any]], parent: int) -> None:
+    global _make
+    _make = make
+    _keep_to_oneself()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _do(job: Any) -> Any:
+    global _function
+    if _function is None:  # not in ``_begin``: what goes wrong here is raised where the result is awaited
+        _function = _make()
+    return _function(job)
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:  # one that was killed leaves nobody behind
+        time.sleep(_POLL_SECONDS)
+    os._exit(1)
+
+
+def _keep_to_oneself() -> None:
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main one ends the others
+
+
 @contextmanager
-def one_thread_each() -> Iterator[None]:
+def _one_thread_each() -> Iterator[None]:
     """An environment in which libraries of new processes keep to one thread: idle ones spin, and cost as much again."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
     before = {name: os.environ.get(name) for name in names}
@@ -134,8 +188,7 @@ def _work(
     stride: int,
     parent: int,
 ) -> None:
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the trainer ends this one
+    _keep_to_oneself()
     try:
         try:
             function = make()
