@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from smap import Estimator
+from smap import SMAP15, Estimator
 from smap.estimator import WEIGHTS
 from smap.metrics import Protocol, evaluate_people
 from smap.sample import Sample
@@ -47,6 +47,7 @@ def test_refiner_completes_everybody(scenes: list[Sample]) -> None:
         with_it, without = refined.predict(sample.image, sample.camera), plain.predict(sample.image, sample.camera)
         assert len(with_it) == len(without)
         assert np.isfinite(with_it.joints_3d).all()
+        assert (np.diff(with_it.joints_3d[:, SMAP15.root, 2]) >= 0).all()  # near to far, by refined depths
         missing += int(np.isnan(without.joints_3d).any(-1).sum())
     assert missing > 0
 

@@ -139,7 +139,7 @@ def test_a_real_network_and_a_refiner_in_one_program(tmp_path: Path) -> None:
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d) and layer.out_channels == 15 + 2 * 14:
             nn.init.normal_(layer.weight)  # heads start near zero, which gives no peaks
-    refiner = RefineNet(RefinerConfig(hidden=(8, 8))).eval()
+    refiner = RefineNet(RefinerConfig(hidden=(8, 8), anchor_depth="corrected")).eval()
     config = DecodeConfig(max_people=30, max_peaks=30)
     pipeline = Pipeline(network.eval(), config, refiner, input_size=(128, 96))
     export_program(pipeline, tmp_path / "refined.pt2")
@@ -158,6 +158,7 @@ def test_a_real_network_and_a_refiner_in_one_program(tmp_path: Path) -> None:
     for row, people in enumerate(found):
         assert int(expected[3][row]) == len(people) and people.camera == known[row]
         np.testing.assert_array_equal(people.joints_3d, expected[0][row, : len(people)].numpy())
+        assert (np.diff(people.joints_3d[:, SMAP15.root, 2]) >= 0).all()
     assert program.predict([]) == []
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from smap import SMAP15, Camera, DecodeConfig, Letterbox, decode, lift
 from smap.lift import Lifted, Views, lift_tensors, refine, to_people, tree_of
+from smap.network import RefinerConfig
 
 from .official_maps import official_maps
 
@@ -103,6 +104,8 @@ def test_no_people_is_an_empty_result() -> None:
 class Shift(torch.nn.Module):
     """A refiner that completes every joint at a known place."""
 
+    config = RefinerConfig()
+
     def refine(self, input_xy: torch.Tensor, joints_3d: torch.Tensor, found: torch.Tensor, width: int) -> torch.Tensor:
         assert width == 416
         inside = input_xy[found]
@@ -126,6 +129,35 @@ def test_refined_joints_keep_their_image_position_and_others_are_completed() -> 
         refined.joints_2d[0, 0, 5].numpy(), CAMERA.project(np.array([0.5, -0.25, 4.0])), atol=1e-3
     )
     assert refined.scores[0, 0, 5] == 0
+
+
+class Exchange(torch.nn.Module):
+    """A refiner that puts near people far and far ones near."""
+
+    config = RefinerConfig(anchor_depth="corrected")
+
+    def refine(self, input_xy: torch.Tensor, joints_3d: torch.Tensor, found: torch.Tensor, width: int) -> torch.Tensor:
+        return joints_3d * (20 / joints_3d[:, SMAP15.root, 2] ** 2)[:, None, None]
+
+
+def test_people_are_near_to_far_after_their_depths_were_corrected() -> None:
+    """Padding stays behind them, in every picture of a batch."""
+    _, (limb_depths, xy, score) = one_person(6)
+    people = torch.zeros(2, 4, 15, dtype=torch.int64)
+    people[0, 3], people[1, 1:] = -1, -1
+    people[0, 1, 4] = -1  # is known again by it
+    depths = torch.tensor([[3.0, 4.0, 5.0, 0.0], [4.0, 0.0, 0.0, 0.0]]) / BOX.depth_factor(CAMERA.fx)
+    both = Views.of([BOX] * 2, [CAMERA] * 2, "cpu")
+    maps = (limb_depths.expand(2, -1, -1, -1), xy.expand(2, -1, -1, -1), score.expand(2, -1, -1))
+    lifted = lift_tensors(*maps, people, depths, both, SMAP15)
+    refined = refine(Exchange(), lifted, both, BOX.input_size)
+    roots = refined.joints_3d[:, :, SMAP15.root, 2]
+    torch.testing.assert_close(roots[0, :3], torch.tensor([4.0, 5.0, 20 / 3]))
+    torch.testing.assert_close(roots[1, :1], torch.tensor([5.0]))
+    assert roots[0, 3].isnan() and roots[1, 1:].isnan().all()
+    assert (refined.scores[0, :3, 4] > 0).tolist() == [True, False, True]
+    assert (refined.scores[0, 3] == 0).all() and (refined.scores[1, 1:] == 0).all()
+    torch.testing.assert_close(refined.joints_2d[0, 2], lifted.joints_2d[0, 0])
 
 
 def test_one_camera_per_image() -> None:

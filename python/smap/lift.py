@@ -200,7 +200,7 @@ def refine(refiner: RefineNet, lifted: Lifted, views: Views, input_size: tuple[i
     """Correct and complete lifted people (paper Sec. 3.3, RefineNet).
 
     Joints that were found keep their image position and get the refined depth; the others get the refined position and
-    its projection as image position, and keep score 0.
+    its projection as image position, and keep score 0. People are near to far again where their depths were corrected.
 
     Args:
         input_size: ``(width, height)`` of the network's input; its longer side is the refiner's unit of length.
@@ -217,7 +217,16 @@ def refine(refiner: RefineNet, lifted: Lifted, views: Views, input_size: tuple[i
     projected = refined[..., :2] / refined[..., 2:] * focal + centre
     joints_2d = torch.where(found[..., None], lifted.joints_2d, projected)
     points = back_project(joints_2d.flatten(1, 2), refined[..., 2].flatten(1, 2), views.cameras)
-    return Lifted(points.unflatten(1, people[1:] + found.shape[2:]), joints_2d, lifted.scores)
+    refined_people = Lifted(points.unflatten(1, people[1:] + found.shape[2:]), joints_2d, lifted.scores)
+    if refiner.config.anchor_depth == "kept":
+        return refined_people
+    order = refined_people.joints_3d[:, :, refiner.config.skeleton.root, 2].argsort(dim=1, stable=True)  # NaN last
+    return Lifted(*(_rows(values, order) for values in refined_people))
+
+
+def _rows(values: Tensor, order: Tensor) -> Tensor:
+    """``(B, P, ...)`` in another order of people, ``(B, P)`` int64."""
+    return values.gather(1, order.reshape(*order.shape, *[1] * (values.ndim - 2)).expand_as(values))
 
 
 def to_people(lifted: Lifted, counts: Sequence[int], cameras: Sequence[Camera], skeleton: Skeleton) -> list[People]:
