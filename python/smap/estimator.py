@@ -180,11 +180,11 @@ class Estimator:
 def load_models(
     weights: str | os.PathLike[str], refiner: str | os.PathLike[str] | None
 ) -> tuple[Hourglass, RefineNet | None]:
-    """The network and the refiner that these arguments of ``Estimator`` name, on the CPU, in eval mode."""
+    """The network and the refiner that these arguments of ``Estimator`` name, on the CPU, for inference."""
     network = load_network(resolve_weights(weights))
     if refiner is None or (refiner == "default" and weights != "default"):
         return network, None
-    return network, load_refiner(resolve_weights(refiner, "refiner"))
+    return network, load_refiner(resolve_weights(refiner, "refiner")).folded()
 
 
 def read_pictures(

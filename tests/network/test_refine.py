@@ -91,6 +91,24 @@ def test_canvas_size_does_not_matter():
     )
 
 
+def test_folded_is_the_same():
+    net = refiner(anchor_depth="corrected")
+    for layer in net.modules():
+        if isinstance(layer, torch.nn.BatchNorm1d):
+            layer.running_mean.normal_()
+            layer.running_var.uniform_(0.5, 2)
+            torch.nn.init.normal_(layer.weight)
+            torch.nn.init.normal_(layer.bias)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    input_xy, joints_3d, found = people(7)
+    folded = net.folded()
+    assert not any(isinstance(layer, torch.nn.BatchNorm1d) for layer in folded.modules())
+    torch.testing.assert_close(
+        folded.refine(input_xy, joints_3d, found, 416), net.refine(input_xy, joints_3d, found, 416)
+    )
+    assert all(torch.equal(net.state_dict()[name], value) for name, value in before.items())
+
+
 def test_nobody():
     net = refiner()
     assert net.refine(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_linear_bn_eval
 
 from ..constants import constant_tensors
 from ..skeleton import SMAP15, Skeleton
@@ -89,6 +91,15 @@ class RefineNet(nn.Module):
                 depth[child] = depth[parent] + 1
             order = sorted(depth, key=lambda joint: depth[joint])  # stable: limbs' order within a level
         self._anchor_order = tuple(order)
+
+    def folded(self) -> RefineNet:
+        """A copy for inference alone, its normalisations folded into the layers before them."""
+        copy = deepcopy(self).eval()
+        for index, layer in enumerate(copy.layers):
+            linear, norm, relu = layer.children()
+            assert isinstance(linear, nn.Linear) and isinstance(norm, nn.BatchNorm1d)
+            copy.layers[index] = nn.Sequential(fuse_linear_bn_eval(linear, norm), relu)
+        return copy
 
     def forward(self, features: Tensor) -> Tensor:
         """``(P, J, 5)`` of ``features`` -> ``(P, J, 3)`` metres relative to the anchor.
