@@ -45,6 +45,20 @@ def test_equals_reference(batch: int, people: int, dtype: torch.dtype, device: t
     )
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_large_maps_with_few_people_are_cleared_to_the_last_pixel(dtype: torch.dtype) -> None:
+    """Past the cache, from whatever was in the memory; rows and maps of any alignment."""
+    size = (147, 131)
+    args = (*crowd(1, 2), LIMBS, SCALES.repeat(2, 1), size)
+    expected = reference(*args, dtype)
+    assert expected.limb_depths.numel() * 2 > 2**20
+    for _ in range(3):
+        stale = [torch.full_like(t, math.nan) for t in expected]
+        del stale
+        for actual, wanted in zip(make_targets(*args, dtype), expected, strict=True):
+            torch.testing.assert_close(actual, wanted, rtol=0, atol=4e-3 if dtype == torch.bfloat16 else 2e-6)
+
+
 def test_people_of_unknown_depth_among_others() -> None:
     # Not in check_op: opcheck takes NaN for a difference.
     xy, depths, *rest = crowd(2, 6)
