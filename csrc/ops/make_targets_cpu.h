@@ -36,9 +36,9 @@ void clear(T* map, int64_t count, [[maybe_unused]] bool sparse = false) {
 
 /// Whether a map of a tensor is worth clearing past the cache: the tensor is larger than caches are, and at most a
 /// `1 / kSparse` of the map is visited.
-inline bool is_sparse(int64_t tensor_bytes, int64_t visited, int64_t pixels) {
+inline bool is_sparse(int64_t tensor_bytes, double visited, int64_t pixels) {
   constexpr int64_t kLarge = 1 << 20, kSparse = 16;
-  return tensor_bytes > kLarge && visited * kSparse <= pixels;
+  return tensor_bytes > kLarge && visited * kSparse <= static_cast<double>(pixels);
 }
 
 /// One joint at one scale. `factor` has room for a row.
@@ -71,8 +71,8 @@ void paint_heatmaps(const MakeHeatmaps<T>& out) {
     for (int64_t s = 0; s < c.num_scales(); ++s) {
       for (int64_t j = 0; j < c.num_joints(); ++j) {
         const View<T, 2> map = out.heatmaps[b][s][j];
-        const auto side = static_cast<int64_t>(2 * kHeatReach * c.scales(s, 0)) + 1;
-        clear(map.data, h * w, is_sparse(bytes, c.people() * side * side, h * w));
+        const double side = 2.0 * kHeatReach * c.scales(s, 0) + 1;
+        clear(map.data, h * w, is_sparse(bytes, static_cast<double>(c.people()) * side * side, h * w));
         for (int64_t p = 0; p < c.people(); ++p) {
           if (!c.present(b, p, j)) continue;
           paint_joint(map, c.joints(b, p, j, 0), c.joints(b, p, j, 1), c.scales(s, 0), factor);
@@ -170,7 +170,7 @@ void paint_limbs(const MakeLimbs<T>& out) {
       for (int64_t s = 0; s < c.num_scales(); ++s) {
         const LimbWriter<T> write{&out.pafs(b, s, l, 0, 0, 0), &out.pafs(b, s, l, 1, 0, 0),
                                   &out.limb_depths(b, s, l, 0, 0)};
-        const bool sparse = is_sparse(bytes, static_cast<int64_t>(reached.size()), h * w);
+        const bool sparse = is_sparse(bytes, static_cast<double>(reached.size()), h * w);
         clear(write.paf_x, 2 * h * w, sparse);
         clear(write.depth, h * w, sparse);
         const float half_width = c.scales(s, 1), limit = half_width * half_width;
