@@ -35,11 +35,9 @@ def run(args: argparse.Namespace) -> int:
 
     if args.target.suffix != ".safetensors":
         raise ValueError(f"target must end in .safetensors, got '{args.target}'")
-    for name in ("steps", "bodies", "pictures", "validation"):
+    for name in ("steps", "bodies", "pictures", "validation", "workers"):
         if getattr(args, name) < (1 if name in ("steps", "bodies") else 0):
             raise ValueError(f"{name} must be positive, got {getattr(args, name)}")
-    if args.workers < 0:
-        raise ValueError(f"workers must be 0 or more, got {args.workers}")
     prepare_folder(args.target.parent)
     network = load_network(args.weights) if args.weights else None
     pack = Pack.load(args.pack) if args.pack else BuiltinPack()

@@ -173,15 +173,14 @@ def refined_errors(refiner: RefineNet, people: Found, input_length: int) -> Erro
     errors = (output - relative).norm(dim=-1)
     mask = torch.ones_like(errors)
     mask[rows, anchor] = 0
-    depths = _depth_errors(refiner, people)
+    depths = _depth_errors(people, anchor)
     if refiner.config.anchor_depth == "corrected":
         depths = depths - output[rows, anchor, 2]
     return Errors(errors * mask, depths)
 
 
-def _depth_errors(refiner: RefineNet, people: Found) -> Tensor:
+def _depth_errors(people: Found, anchor: Tensor) -> Tensor:
     """``(P,)`` logarithm of true over found depth of the anchor."""
-    anchor, _ = refiner.anchors(people.found)
     rows = torch.arange(len(anchor))
     return (people.truth[rows, anchor, 2] / people.joints_3d[rows, anchor, 2].clamp_min(_NEAREST)).log()
 
@@ -210,7 +209,7 @@ def evaluate_refiner(refiner: RefineNet, people: Found, input_length: int) -> di
         "found_before_mm": float(1000 * before[judged].mean()),
         "found_after_mm": float(1000 * after[judged].mean()),
         "completed_mm": float(1000 * after[hidden].mean()),
-        "depth_before_percent": float(100 * _depth_errors(refiner, people).abs().median()),
+        "depth_before_percent": float(100 * _depth_errors(people, refiner.anchors(people.found)[0]).abs().median()),
         "depth_after_percent": float(100 * refined.depths.abs().median()),
     }
 

@@ -143,8 +143,7 @@ _function: Callable[[Any], Any] | None = None
 def _begin(make: Callable[[], Callable[[Any], Any]], parent: int) -> None:
     global _make
     _make = make
-    _keep_to_oneself()
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    _serve(parent)
 
 
 def _do(job: Any) -> Any:
@@ -154,15 +153,17 @@ def _do(job: Any) -> Any:
     return _function(job)
 
 
+def _serve(parent: int) -> None:
+    """What every process of this module does first."""
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main one ends the others
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
 def _end_with(parent: int) -> None:
     while os.getppid() == parent:  # one that was killed leaves nobody behind
         time.sleep(_POLL_SECONDS)
     os._exit(1)
-
-
-def _keep_to_oneself() -> None:
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main one ends the others
 
 
 @contextmanager
@@ -188,26 +189,20 @@ def _work(
     stride: int,
     parent: int,
 ) -> None:
-    _keep_to_oneself()
+    _serve(parent)
     try:
         try:
             function = make()
         except (ValueError, OSError) as error:  # a pack or data set that cannot be read: what in-line batches raise
             out.put(("refused", step, error))
             return
-        while os.getppid() == parent:  # a killed trainer leaves nobody behind
+        while True:
             batch = function(step)
             # NumPy arrays through a pipe: tensors would need shared memory, which containers are short of.
             item: Any = ("planned", step, batch)
             if isinstance(batch, Batch):
                 item = ("batch", step, [t.numpy() for t in vars(batch).values()])
-            while os.getppid() == parent:
-                try:
-                    out.put(item, timeout=_POLL_SECONDS)
-                    break
-                except queue.Full:
-                    continue
+            out.put(item)
             step += stride
-        out.cancel_join_thread()  # or this process waits for ever to be rid of batches that nobody takes
     except BaseException:
         out.put(("error", step, traceback.format_exc()))
