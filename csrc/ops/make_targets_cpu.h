@@ -1,6 +1,6 @@
 // make_targets on the CPU: most of the output is zero, so clear one map, then visit only the pixels that somebody
-// reaches while the map is in the cache. The arithmetic of a pixel is that of make_targets.h, to the bit; a native test
-// holds the two together.
+// reaches, while the map is in the cache or, where they are few, without it ever being there. The arithmetic of a pixel
+// is that of make_targets.h, to the bit; a native test holds the two together.
 #pragma once
 
 #include <cmath>
@@ -69,10 +69,11 @@ void paint_heatmaps(const MakeHeatmaps<T>& out) {
   std::vector<float> factor(static_cast<size_t>(w));
   for (int64_t b = 0; b < c.joints.size[0]; ++b) {
     for (int64_t s = 0; s < c.num_scales(); ++s) {
+      const double side = 2.0 * kHeatReach * c.scales(s, 0) + 1;
+      const bool sparse = is_sparse(bytes, static_cast<double>(c.people()) * side * side, h * w);
       for (int64_t j = 0; j < c.num_joints(); ++j) {
         const View<T, 2> map = out.heatmaps[b][s][j];
-        const double side = 2.0 * kHeatReach * c.scales(s, 0) + 1;
-        clear(map.data, h * w, is_sparse(bytes, static_cast<double>(c.people()) * side * side, h * w));
+        clear(map.data, h * w, sparse);
         for (int64_t p = 0; p < c.people(); ++p) {
           if (!c.present(b, p, j)) continue;
           paint_joint(map, c.joints(b, p, j, 0), c.joints(b, p, j, 1), c.scales(s, 0), factor);
