@@ -11,7 +11,7 @@ from torch import Tensor
 
 from smap import SMAP15, DecodeConfig, Maps, decode, ops
 from smap.decode import limb_tables
-from smap.lift import Views, lift_tensors, refine
+from smap.lift import Views, lift_detections, lift_tensors, refine
 from smap.network import RefineNet, RefinerConfig
 from tests.scenes import scene_maps
 
@@ -47,19 +47,17 @@ def targets(*inputs: Tensor) -> ops.Targets:
 
 def from_maps(maps: Maps, views: Views, config: DecodeConfig, refiner: RefineNet | None = None) -> tuple[Tensor, ...]:
     found = decode(maps, config)
-    lifted = lift_tensors(
-        maps.limb_depths, found.peaks.xy, found.peaks.score, found.people, found.root_depths, views, maps.skeleton
-    )
+    lifted = lift_detections(maps.limb_depths, found, views, maps.skeleton)
     if refiner is not None:
-        lifted = refine(refiner, lifted, views, (416, 256))
-    return *lifted, found.count
+        lifted = refine(refiner, lifted, views, (416, 256), min_person_score=0.3)
+    return lifted
 
 
 @pytest.mark.parametrize("refined", [False, True])
 def test_maps_to_people_is_one_graph(refined: bool) -> None:
     """Compiled once: other batch sizes come without a second compilation."""
     torch.manual_seed(0)
-    refiner = RefineNet(RefinerConfig(hidden=(8, 8))).eval() if refined else None
+    refiner = RefineNet(RefinerConfig(hidden=(8, 8), judge=(8,))).eval() if refined else None
     run = compiled(from_maps)
     # Starts at 3 images, as a tracer takes sizes that are equal in its first call to be equal always: PAFs have 2 axes.
     for seeds in ([0, 1, 2], [4, 6], [2, 3, 4, 6, 7]):
@@ -132,7 +130,8 @@ def test_gradients_of_lifted_people_reach_what_they_are_made_of() -> None:
 
     def loss(places: Tensor, depths: Tensor, cameras: Tensor) -> Tensor:
         view = Views(views.frames, cameras)
-        lifted = lift_tensors(maps.limb_depths, places, found.peaks.score, found.people, depths, view, SMAP15)
+        peaks = places, found.peaks.score
+        lifted = lift_tensors(maps.limb_depths, *peaks, found.people, found.count, depths, view, SMAP15)
         return lifted.joints_3d.nan_to_num().abs().sum()
 
     inputs = (places, depths, cameras)

@@ -103,8 +103,9 @@ def test_an_exported_program_gives_exactly_the_people_of_eager(
     program = load(program_file)
     for batch in ([0], [6], [0, 1], [3, 2, 1], [0, 1, 2, 3, 4, 5, 6]):
         inputs = canvases(batch), views.frames[batch], views.cameras[batch]
-        joints_3d, joints_2d, scores, count = program(*inputs)
-        equal((joints_3d, joints_2d, scores, count), pipeline(*inputs))
+        joints_3d, joints_2d, scores, person_scores, count = program(*inputs)
+        equal((joints_3d, joints_2d, scores, person_scores, count), pipeline(*inputs))
+        torch.testing.assert_close(person_scores, scores.mean(-1))
         assert count.tolist() == [len(truth[i][0]) for i in batch]
         for row, i in enumerate(batch):
             n = int(count[row])
@@ -118,7 +119,7 @@ def test_an_exported_program_gives_exactly_the_people_of_eager(
 def test_a_pipeline_is_decode_and_lift_of_its_network(scenes: tuple[Maps, Views, list], pipeline: Pipeline) -> None:
     _, views, truth = scenes
     batch = [1, 4, 6]
-    joints_3d, joints_2d, scores, count = pipeline(canvases(batch), views.frames[batch], views.cameras[batch])
+    joints_3d, joints_2d, scores, _, count = pipeline(canvases(batch), views.frames[batch], views.cameras[batch])
     x = (canvases(batch).permute(0, 3, 1, 2) / 255 - torch.tensor(IMAGE_MEAN)[:, None, None]) / torch.tensor(IMAGE_STD)[
         :, None, None
     ]
@@ -139,8 +140,8 @@ def test_a_real_network_and_a_refiner_in_one_program(tmp_path: Path) -> None:
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d) and layer.out_channels == 15 + 2 * 14:
             nn.init.normal_(layer.weight)  # heads start near zero, which gives no peaks
-    refiner = RefineNet(RefinerConfig(hidden=(8, 8), anchor_depth="corrected")).eval()
-    config = DecodeConfig(max_people=30, max_peaks=30)
+    refiner = RefineNet(RefinerConfig(hidden=(8, 8), anchor_depth="corrected", judge=(8,))).eval()
+    config = DecodeConfig(max_people=30, max_peaks=30, min_person_score=0.5)
     pipeline = Pipeline(network.eval(), config, refiner, input_size=(128, 96))
     export_program(pipeline, tmp_path / "refined.pt2")
     program = load(tmp_path / "refined.pt2")
@@ -156,8 +157,10 @@ def test_a_real_network_and_a_refiner_in_one_program(tmp_path: Path) -> None:
     images = torch.from_numpy(np.stack([box.apply(p) for box, p in zip(boxes, pictures, strict=True)]))
     expected = pipeline(images, *Views.of(boxes, known, "cpu"))
     for row, people in enumerate(found):
-        assert int(expected[3][row]) == len(people) and people.camera == known[row]
+        assert int(expected[-1][row]) == len(people) and people.camera == known[row]
         np.testing.assert_array_equal(people.joints_3d, expected[0][row, : len(people)].numpy())
+        np.testing.assert_array_equal(people.person_scores, expected[3][row, : len(people)].numpy())
+        assert (people.person_scores >= 0.5).all()
         assert (np.diff(people.joints_3d[:, SMAP15.root, 2]) >= 0).all()
     assert program.predict([]) == []
 
@@ -181,7 +184,7 @@ def test_maps_of_another_network_and_skeleton(tmp_path: Path) -> None:
     found = program.module()(*inputs)
     equal(found, module(*inputs))
     torch.testing.assert_close(found[0][0, :1], truth, atol=0.02, rtol=0)
-    assert found[3].tolist() == [1]
+    assert found[-1].tolist() == [1]
 
 
 def test_inputs_that_do_not_fit_are_an_error(program_file: Path) -> None:
@@ -213,7 +216,7 @@ def test_files_that_are_no_programs_are_an_error(pipeline: Pipeline, program_fil
     with pytest.raises(ValueError, match="of `smap export`"):
         load(other)
     torch.export.save(torch.export.load(program_file), other, extra_files={"smap.json": '{"smap.format": "0"}'})
-    with pytest.raises(ValueError, match="program must be of format 1, got 0"):
+    with pytest.raises(ValueError, match="program must be of format 2, got 0"):
         load(other)
     with pytest.raises(ValueError, match=r"path must end in \.pt2"):
         export_program(pipeline, tmp_path / "smap.onnx")
@@ -250,9 +253,9 @@ def test_a_compiled_package_runs_in_python_and_in_cpp(
     for batch in ([0], [0, 1], [6, 5, 4, 3, 2, 1, 0]):
         inputs = canvases(batch), views.frames[batch], views.cameras[batch]
         found, expected = package(*inputs), pipeline(*inputs)
-        equal(found[3:], expected[3:])
-        assert int(found[3].sum()) == sum(len(truth[i][0]) for i in batch)
-        torch.testing.assert_close(found[:3], expected[:3], rtol=1e-4, atol=1e-3, equal_nan=True)
+        equal(found[4:], expected[4:])
+        assert int(found[4].sum()) == sum(len(truth[i][0]) for i in batch)
+        torch.testing.assert_close(found[:4], expected[:4], rtol=1e-4, atol=1e-3, equal_nan=True)
     with pytest.raises(ValueError, match="images must be"):
         package(canvases([0])[:, 4:], views.frames[:1], views.cameras[:1])
 

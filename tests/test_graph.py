@@ -11,7 +11,7 @@ import torch
 
 from smap import Camera, DecodeConfig, Estimator, Letterbox
 from smap.constants import kept_constants
-from smap.graph import MAX_GRAPHS, Pipeline, Runner, pack, unpack
+from smap.graph import MAX_GRAPHS, Pipeline, Runner, pack, packed_width, unpack
 from smap.lift import Lifted, Views
 from smap.network import Hourglass, MirroredNetwork, NetworkConfig, RefineNet, RefinerConfig, save_network, save_refiner
 
@@ -21,11 +21,11 @@ SIZE = (96, 64)
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A network whose untrained maps are full of peaks, and a refiner."""
+    """A network whose untrained maps are full of peaks, and a refiner that moves and judges people at random."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("weights")
     save_network(Hourglass(TINY), folder / "network.safetensors")
-    save_refiner(RefineNet(RefinerConfig()), folder / "refiner.safetensors")
+    save_refiner(RefineNet(RefinerConfig(anchor_depth="corrected", judge=(16,))), folder / "refiner.safetensors")
     return folder / "network.safetensors", folder / "refiner.safetensors"
 
 
@@ -54,10 +54,10 @@ def pictures(count: int, seed: int = 0) -> tuple[torch.Tensor, Views]:
     return torch.from_numpy(np.stack(canvases)), Views.of(boxes, cameras, "cpu")
 
 
-def assert_equal(found: tuple[Lifted, list[int]], expected: tuple[Lifted, list[int]]) -> None:
-    assert found[1] == expected[1]
-    for image, count in enumerate(found[1]):
-        for a, b in zip(found[0], expected[0], strict=True):
+def assert_equal(found: Lifted, expected: Lifted) -> None:
+    assert torch.equal(found.counts, expected.counts.cpu())
+    for image, count in enumerate(found.counts.tolist()):
+        for a, b in zip(found[:-1], expected[:-1], strict=True):
             torch.testing.assert_close(a[image, :count], b[image, :count].cpu(), rtol=1e-5, atol=1e-5, equal_nan=True)
 
 
@@ -70,8 +70,8 @@ def test_equals_the_steps_one_by_one(files: tuple[Path, Path], device: torch.dev
         expected = estimator._lift(estimator._maps(canvases), Views(*(t.to(device) for t in views)))
         found = run(canvases, views)
         assert_equal(found, expected)
-        assert all(t.device.type == "cpu" for t in found[0])
-        people += sum(found[1])
+        assert all(t.device.type == "cpu" for t in found)
+        people += int(found.counts.sum())
     assert people > 20
 
 
@@ -79,9 +79,9 @@ def test_results_stay_when_the_memory_is_used_again(files: tuple[Path, Path], de
     _, run = estimator_and_runner(files, device)
     first, second = pictures(1, 1), pictures(1, 2)
     found = run(*first)
-    kept = [t.clone() for t in found[0]]
+    kept = [t.clone() for t in found]
     run(*second)
-    for a, b in zip(found[0], kept, strict=True):
+    for a, b in zip(found, kept, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True)
 
 
@@ -90,9 +90,9 @@ def test_mirrored_pictures_too(files: tuple[Path, Path], device: torch.device) -
     network = MirroredNetwork(estimator._network)
     steps = Pipeline(network.eager, estimator._refiner, estimator.decode, estimator.skeleton)
     canvases, views = pictures(2, 3)
-    lifted, count = steps(canvases.to(device), Views(*(t.to(device) for t in views)))
-    assert sum(count.tolist()) > 5
-    assert_equal(Runner(steps, device)(canvases, views), (lifted, count.tolist()))
+    lifted = steps(canvases.to(device), Views(*(t.to(device) for t in views)))
+    assert lifted.counts.sum() > 5
+    assert_equal(Runner(steps, device)(canvases, views), lifted)
 
 
 def test_constants_that_a_graph_reads_are_kept(files: tuple[Path, Path]) -> None:
@@ -126,13 +126,12 @@ def test_threads_take_turns(files: tuple[Path, Path], device: torch.device) -> N
 
 
 def test_pack_inverts() -> None:
-    lifted = Lifted(torch.rand(2, 4, 3, 3), torch.rand(2, 4, 3, 2), torch.rand(2, 4, 3))
+    joints = torch.rand(2, 4, 3, 3), torch.rand(2, 4, 3, 2), torch.rand(2, 4, 3)
+    lifted = Lifted(*joints, torch.rand(2, 4), torch.tensor([4, 0]))
     lifted.joints_3d[1, 2] = torch.nan
-    packed = pack(lifted, torch.tensor([4, 0]))
-    assert packed.shape == (2, 4 * 3 * 6 + 1)
-    again, counts = unpack(packed, 3)
-    assert counts == [4, 0]
-    for a, b in zip(again, lifted, strict=True):
+    packed = pack(lifted)
+    assert packed.shape == (2, packed_width(4, 3))
+    for a, b in zip(unpack(packed, 3), lifted, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True)
 
 
@@ -150,7 +149,7 @@ def test_a_prediction_waits_once_and_copies_little(files: tuple[Path, Path]) -> 
     finally:
         torch.cuda.set_sync_debug_mode("default")
     people, joints = steps.decode.max_people, steps.skeleton.num_joints
-    assert next(iter(run._runs.values())).host[-1].numel() == 2 * (people * joints * 6 + 1)
+    assert next(iter(run._runs.values())).host[-1].numel() == 2 * packed_width(people, joints)
 
 
 @pytest.mark.cuda

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from smap import SMAP15, Camera, DecodeConfig, Letterbox, decode, lift
 from smap.lift import Lifted, Views, lift_tensors, refine, to_people, tree_of
-from smap.network import RefinerConfig
+from smap.network import RefineNet, RefinerConfig
 
 from .official_maps import official_maps
 
@@ -38,7 +38,8 @@ def views() -> Views:
 
 def lift_one(inputs: tuple[torch.Tensor, ...], people: torch.Tensor, anchor_depth: float) -> Lifted:
     root_depths = torch.full((1, people.shape[1]), anchor_depth / BOX.depth_factor(CAMERA.fx))
-    return lift_tensors(*inputs, people, root_depths, views(), SMAP15)
+    counts = (people >= 0).any(-1).sum(-1)
+    return lift_tensors(*inputs, people, counts, root_depths, views(), SMAP15)
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -57,7 +58,8 @@ def test_lifting_in_inference_mode_does_not_spoil_gradients() -> None:
 
     def depths(xy: torch.Tensor) -> torch.Tensor:
         people, roots = torch.zeros(1, 1, 15, dtype=torch.int64), torch.ones(1, 1)
-        return lift_tensors(limb_depths, xy, score, people, roots, Views.of([box], [camera], "cpu"), skeleton).joints_3d
+        seen = Views.of([box], [camera], "cpu")
+        return lift_tensors(limb_depths, xy, score, people, torch.tensor([1]), roots, seen, skeleton).joints_3d
 
     with torch.inference_mode():
         depths(xy)
@@ -88,7 +90,7 @@ def test_people_without_the_padding() -> None:
     points, inputs = one_person(3)
     people = torch.full((1, 4, 15), -1)
     people[0, 0] = 0
-    result = to_people(lift_one(inputs, people, points[SMAP15.root, 2]), [1], [CAMERA], SMAP15)[0]
+    result = to_people(lift_one(inputs, people, points[SMAP15.root, 2]), [CAMERA], SMAP15)[0]
     assert len(result) == 1
     assert result.detected.all()
     assert result.camera == CAMERA
@@ -98,13 +100,14 @@ def test_people_without_the_padding() -> None:
 def test_no_people_is_an_empty_result() -> None:
     _, inputs = one_person(4)
     lifted = lift_one(inputs, torch.zeros(1, 0, 15, dtype=torch.int64), 1.0)
-    assert len(to_people(lifted, [0], [CAMERA], SMAP15)[0]) == 0
+    assert len(to_people(lifted, [CAMERA], SMAP15)[0]) == 0
 
 
-class Shift(torch.nn.Module):
+class Shift(RefineNet):
     """A refiner that completes every joint at a known place."""
 
-    config = RefinerConfig()
+    def __init__(self) -> None:
+        super().__init__(RefinerConfig())
 
     def refine(self, input_xy: torch.Tensor, joints_3d: torch.Tensor, found: torch.Tensor, width: int) -> torch.Tensor:
         assert width == 416
@@ -131,10 +134,11 @@ def test_refined_joints_keep_their_image_position_and_others_are_completed() -> 
     assert refined.scores[0, 0, 5] == 0
 
 
-class Exchange(torch.nn.Module):
+class Exchange(RefineNet):
     """A refiner that puts near people far and far ones near."""
 
-    config = RefinerConfig(anchor_depth="corrected")
+    def __init__(self, judge: tuple[int, ...] = ()) -> None:
+        super().__init__(RefinerConfig(anchor_depth="corrected", judge=judge))
 
     def refine(self, input_xy: torch.Tensor, joints_3d: torch.Tensor, found: torch.Tensor, width: int) -> torch.Tensor:
         return joints_3d * (20 / joints_3d[:, SMAP15.root, 2] ** 2)[:, None, None]
@@ -149,7 +153,7 @@ def test_people_are_near_to_far_after_their_depths_were_corrected() -> None:
     depths = torch.tensor([[3.0, 4.0, 5.0, 0.0], [4.0, 0.0, 0.0, 0.0]]) / BOX.depth_factor(CAMERA.fx)
     both = Views.of([BOX] * 2, [CAMERA] * 2, "cpu")
     maps = (limb_depths.expand(2, -1, -1, -1), xy.expand(2, -1, -1, -1), score.expand(2, -1, -1))
-    lifted = lift_tensors(*maps, people, depths, both, SMAP15)
+    lifted = lift_tensors(*maps, people, torch.tensor([3, 1]), depths, both, SMAP15)
     refined = refine(Exchange(), lifted, both, BOX.input_size)
     roots = refined.joints_3d[:, :, SMAP15.root, 2]
     torch.testing.assert_close(roots[0, :3], torch.tensor([4.0, 5.0, 20 / 3]))
@@ -158,6 +162,40 @@ def test_people_are_near_to_far_after_their_depths_were_corrected() -> None:
     assert (refined.scores[0, :3, 4] > 0).tolist() == [True, False, True]
     assert (refined.scores[0, 3] == 0).all() and (refined.scores[1, 1:] == 0).all()
     torch.testing.assert_close(refined.joints_2d[0, 2], lifted.joints_2d[0, 0])
+
+
+class Sure(Exchange):
+    """Also says how sure it is: as many tenths as joints were found."""
+
+    def judge(self, input_xy: torch.Tensor, joints_3d: torch.Tensor, scores: torch.Tensor, *_: object) -> torch.Tensor:
+        return (scores > 0).sum(1) / 10
+
+
+def test_people_of_whom_the_refiner_is_unsure_are_dropped() -> None:
+    _, (limb_depths, xy, score) = one_person(6)
+    people = torch.zeros(2, 4, 15, dtype=torch.int64)
+    people[0, 1, 5:] = -1  # five joints
+    people[1, 0, 6:], people[1, 1, 3:], people[1, 2:] = -1, -1, -1  # six and three joints
+    depths = torch.tensor([[3.0, 4.0, 5.0, 6.0], [4.0, 4.5, 0.0, 0.0]]) / BOX.depth_factor(CAMERA.fx)
+    both = Views.of([BOX] * 2, [CAMERA] * 2, "cpu")
+    maps = (limb_depths.expand(2, -1, -1, -1), xy.expand(2, -1, -1, -1), score.expand(2, -1, -1))
+    lifted = lift_tensors(*maps, people, torch.tensor([4, 2]), depths, both, SMAP15)
+    torch.testing.assert_close(lifted.person_scores[0], torch.tensor([0.9, 0.3, 0.9, 0.9]))
+
+    refiner = Sure(judge=(4,))
+    kept = refine(refiner, lifted, both, BOX.input_size)
+    assert kept.counts.tolist() == [4, 2]
+    refined = refine(refiner, lifted, both, BOX.input_size, min_person_score=0.55)
+    assert refined.counts.tolist() == [3, 1]
+    torch.testing.assert_close(refined.joints_3d[0, :3, SMAP15.root, 2], torch.tensor([20 / 6, 4.0, 20 / 3]))
+    torch.testing.assert_close(refined.person_scores, torch.tensor([[1.5, 1.5, 1.5, 0], [0.6, 0, 0, 0]]))
+    torch.testing.assert_close(refined.joints_2d[0, 0], lifted.joints_2d[0, 3])
+    for rest in (refined.joints_3d, refined.joints_2d):
+        assert rest[0, 3].isnan().all() and rest[1, 1:].isnan().all()
+    assert (refined.scores[0, 3] == 0).all() and (refined.scores[1, 1:] == 0).all()
+    everyone = to_people(refined, [CAMERA] * 2, SMAP15)
+    assert [len(one) for one in everyone] == [3, 1]
+    assert everyone[1][0].score == pytest.approx(0.6)
 
 
 def test_one_camera_per_image() -> None:

@@ -16,7 +16,8 @@ def random_people(seed: int, count: int, ids: bool = False) -> People:
     points = np.where(detected[..., None], rng.uniform(-5, 9, (count, 15, 3)), np.nan)
     xy = np.where(detected[..., None], rng.uniform(0, 900, (count, 15, 2)), np.nan)
     scores = np.where(detected, rng.random((count, 15)), 0)
-    return People(points, xy, scores, detected, np.arange(count) if ids else None, SMAP15, Camera(500, 510, 320, 240))
+    numbers = np.arange(count) if ids else None
+    return People(points, xy, scores, detected, numbers, SMAP15, Camera(500, 510, 320, 240), rng.random(count))
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 5), st.booleans())
@@ -27,6 +28,7 @@ def test_json_round_trip(seed: int, count: int, ids: bool) -> None:
     np.testing.assert_allclose(again.joints_2d, people.joints_2d, atol=1e-3)
     np.testing.assert_allclose(again.scores, people.scores, atol=1e-4)
     np.testing.assert_array_equal(again.detected, people.detected)
+    np.testing.assert_allclose(again.person_scores, people.person_scores, atol=1e-4)
     assert again.camera == people.camera
     assert again.skeleton == people.skeleton
     assert (again.ids is None) == (people.ids is None or count == 0)
@@ -35,7 +37,7 @@ def test_json_round_trip(seed: int, count: int, ids: bool) -> None:
 def test_json_names_units_and_frame() -> None:
     record = json.loads(random_people(0, 1).to_json())
     assert "metres" in record["frame"]
-    assert set(record["people"][0]) == {"joints_3d_m", "joints_2d_px", "scores", "detected"}
+    assert set(record["people"][0]) == {"score", "joints_3d_m", "joints_2d_px", "scores", "detected"}
 
 
 def test_a_person_is_a_row() -> None:
@@ -45,6 +47,31 @@ def test_a_person_is_a_row() -> None:
     assert people[1].id == 1
     with pytest.raises(IndexError):
         people[3]
+
+
+def test_a_person_is_as_sure_as_its_joints_unless_somebody_knows_better() -> None:
+    people = random_people(3, 4)
+    assert [p.score for p in people] == people.person_scores.tolist()
+    assert [r["score"] for r in people.to_coco()] == people.person_scores.tolist()
+    plain = People(people.joints_3d, people.joints_2d, people.scores, people.detected)
+    np.testing.assert_allclose(plain.person_scores, people.scores.mean(1))
+    old = json.loads(people.to_json())  # of a file that has no score
+    for person in old["people"]:
+        del person["score"]
+    np.testing.assert_allclose(People.from_json(json.dumps(old)).person_scores, people.scores.mean(1), atol=1e-3)
+
+
+@pytest.mark.parametrize("ids", [False, True])
+def test_select(ids: bool) -> None:
+    people = random_people(4, 5, ids)
+    sure = people.select(people.person_scores > 0.5)
+    assert 0 < len(sure) < 5
+    assert all(p.score > 0.5 for p in sure)
+    chosen = people.select(np.array([3, 1]))
+    np.testing.assert_array_equal(chosen.joints_3d, people.joints_3d[[3, 1]])
+    assert [p.id for p in chosen] == ([3, 1] if ids else [None, None])
+    assert chosen.camera == people.camera
+    assert len(people.select(np.zeros(5, bool))) == 0
 
 
 def test_coco_records_say_what_is_known() -> None:

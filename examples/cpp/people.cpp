@@ -135,7 +135,7 @@ int run(const std::vector<std::string>& args) {
   const at::Tensor joints_3d = outputs[0], joints_2d = outputs[1], scores = outputs[2];
   std::istringstream names(metadata.at("smap.joints"));
   const std::vector<std::string> joints{std::istream_iterator<std::string>(names), {}};
-  for (int64_t person = 0; person < outputs[3].item<int64_t>(); ++person) {
+  for (int64_t person = 0; person < outputs[4].item<int64_t>(); ++person) {
     for (int64_t joint = 0; joint < static_cast<int64_t>(joints.size()); ++joint) {
       const float score = scores[person][joint].item<float>();
       if (score <= 0) continue;

@@ -52,7 +52,8 @@ class Estimator:
             None switches it off.
         device: where everything runs; default: the GPU if torch has one and the library was built for it, else the CPU.
         dtype: arithmetic of the network; default: the fastest that keeps the maps (see ``network.prepare``).
-        decode: settings of the association; default: those that the weights' file recommends, else ``DecodeConfig()``.
+        decode: settings of the association; default: those that the refiner's file recommends, else the weights' file,
+            else ``DecodeConfig()``.
         input_size: ``(width, height)`` of the network's input, multiples of 32; default: the weights' own, turned
             upright for pictures that are higher than wide, whose people would be small between wide bars otherwise.
         mirror: average the maps over each picture and its mirror image: better, at twice the network's time.
@@ -80,7 +81,7 @@ class Estimator:
         self.skeleton: Skeleton = network.config.skeleton
         self.input_size = check_input_size(input_size or network.config.input_size)
         self._turns = input_size is None
-        self.decode = decode or recommended_decode(resolve_weights(weights))
+        self.decode = decode or recommended_decode(weights, refiner)
         prepared = prepare(network, self.device, dtype)
         self._network = MirroredNetwork(prepared) if mirror else prepared
         self.dtype: torch.dtype = self._network.dtype
@@ -138,10 +139,10 @@ class Estimator:
         """Pictures whose canvases are of one size."""
         canvases = lay_out(pictures, boxes)
         if self._runner is not None:
-            lifted, counts = self._runner(canvases, Views.of(boxes, cameras, "cpu"))
+            lifted = self._runner(canvases, Views.of(boxes, cameras, "cpu"))
         else:
-            lifted, counts = self._lift(self._maps(canvases), Views.of(boxes, cameras, self.device))
-        return to_people(lifted, counts, cameras, self.skeleton)
+            lifted = self._lift(self._maps(canvases), Views.of(boxes, cameras, self.device))
+        return to_people(lifted, cameras, self.skeleton)
 
     @torch.inference_mode()
     def network(self, batch: Tensor) -> Maps:
@@ -153,14 +154,14 @@ class Estimator:
         return self._network(normalise(canvases.to(self.device)))
 
     @torch.inference_mode()
-    def _lift(self, maps: Maps, views: Views) -> tuple[Lifted, list[int]]:
+    def _lift(self, maps: Maps, views: Views) -> Lifted:
         detections = self._detect(maps)
-        counts = [int(n) for n in detections.count.tolist()]
-        most = max(counts)
+        most = int(detections.count.max())
         lifted = lift_detections(maps.limb_depths, detections, views, self.skeleton, stride=STRIDE, most=most)
         if self._refiner is not None and most:
-            lifted = refine(self._refiner, lifted, views, input_size_of(maps), STRIDE)
-        return lifted, counts
+            least = self.decode.min_person_score
+            lifted = refine(self._refiner, lifted, views, input_size_of(maps), STRIDE, min_person_score=least)
+        return lifted
 
     def _detect(self, maps: Maps) -> Detections:
         """Decode; on the CPU one thread per image, which needs no barrier between them on a busy machine."""
@@ -181,10 +182,14 @@ def load_models(
     weights: str | os.PathLike[str], refiner: str | os.PathLike[str] | None
 ) -> tuple[Hourglass, RefineNet | None]:
     """The network and the refiner that these arguments of ``Estimator`` name, on the CPU, for inference."""
-    network = load_network(resolve_weights(weights))
+    network, refiner_file = load_network(resolve_weights(weights)), _refiner_file(weights, refiner)
+    return network, None if refiner_file is None else load_refiner(refiner_file).folded()
+
+
+def _refiner_file(weights: str | os.PathLike[str], refiner: str | os.PathLike[str] | None) -> Path | None:
     if refiner is None or (refiner == "default" and weights != "default"):
-        return network, None
-    return network, load_refiner(resolve_weights(refiner, "refiner")).folded()
+        return None
+    return resolve_weights(refiner, "refiner")
 
 
 def read_pictures(
@@ -220,19 +225,24 @@ def resolve_weights(weights: str | os.PathLike[str], kind: str = "default") -> P
     return path
 
 
-def recommended_decode(path: Path) -> DecodeConfig:
-    """The settings a weights file was validated with: JSON fields of ``DecodeConfig`` under "decode" in its notes.
+def recommended_decode(weights: str | os.PathLike[str], refiner: str | os.PathLike[str] | None = None) -> DecodeConfig:
+    """The settings that these arguments of ``Estimator`` were validated with: JSON fields of ``DecodeConfig`` under
+    "decode" in the notes of the refiner's file or, when it says nothing, the weights'.
 
     Raises:
+        FileNotFoundError: there is no such file.
         WeightsError: they do not fit.
     """
-    if path.suffix != ".safetensors":  # the authors' checkpoints say nothing
-        return DecodeConfig()
-    text = read_notes(path).get("decode", "{}")
-    try:
-        return DecodeConfig(**json.loads(text))
-    except (TypeError, ValueError) as error:
-        raise WeightsError(f"{path} must recommend fields of DecodeConfig, got {text!r} ({error})") from error
+    for path in (_refiner_file(weights, refiner), resolve_weights(weights)):
+        if path is None or path.suffix != ".safetensors":  # the authors' checkpoints say nothing
+            continue
+        text = read_notes(path).get("decode")
+        if text is not None:
+            try:
+                return DecodeConfig(**json.loads(text))
+            except (TypeError, ValueError) as error:
+                raise WeightsError(f"{path} must recommend fields of DecodeConfig, got {text!r} ({error})") from error
+    return DecodeConfig()
 
 
 def check_input_size(size: tuple[int, int]) -> tuple[int, int]:

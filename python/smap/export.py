@@ -19,7 +19,7 @@ from torch.export import Dim, ExportedProgram
 
 from .camera import Camera
 from .decode import DecodeConfig, decode
-from .estimator import check_input_size, lay_out, load_models, read_pictures, recommended_decode, resolve_weights
+from .estimator import check_input_size, lay_out, load_models, read_pictures, recommended_decode
 from .letterbox import Letterbox
 from .lift import Lifted, Views, lift_detections, refine, to_people
 from .maps import Maps
@@ -30,12 +30,12 @@ from .skeleton import Skeleton
 PathLike = str | os.PathLike[str]
 
 # People of a batch of images, near to far, padded to P = DecodeConfig.max_people: joints_3d (B, P, J, 3) metres in the
-# camera frame, joints_2d (B, P, J, 2) image pixels, scores (B, P, J) heights of the peaks, all float32, and the count
-# (B,) int64. Rows from the count on are NaN, as are joints that were not found unless a refiner completed them; their
-# score is 0.
-PeopleTensors = tuple[Tensor, Tensor, Tensor, Tensor]
+# camera frame, joints_2d (B, P, J, 2) image pixels, scores (B, P, J) heights of the peaks, person_scores (B, P), all
+# float32, and the counts (B,) int64. Rows from the count on are NaN, as are joints that were not found unless a refiner
+# completed them; their score is 0. The fields of ``Lifted``, as a plain tuple.
+PeopleTensors = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
-FORMAT = "1"  # raise when the inputs, the outputs or the metadata of exported programs change
+FORMAT = "2"  # raise when the inputs, the outputs or the metadata of exported programs change
 COMPILED = "/data/aotinductor/"  # a folder that only packages have
 DESCRIPTION = "smap.json"  # the metadata of an exported program, beside its graph
 
@@ -77,8 +77,10 @@ class MapsToPeople(nn.Module):
         views = Views(frames, cameras)
         lifted = lift_detections(limb_depths, found, views, self.skeleton, stride=STRIDE)
         if self.refiner is not None:
-            lifted = refine(self.refiner, lifted, views, self.input_size, STRIDE)
-        return *lifted, found.count
+            least = self.decode.min_person_score
+            lifted = refine(self.refiner, lifted, views, self.input_size, STRIDE, min_person_score=least)
+        joints_3d, joints_2d, scores, person_scores, counts = lifted
+        return joints_3d, joints_2d, scores, person_scores, counts
 
 
 class Pipeline(nn.Module):
@@ -132,7 +134,7 @@ class Pipeline(nn.Module):
     ) -> Pipeline:
         """The pipeline of weights files; arguments and errors as ``Estimator``."""
         network, refine_net = load_models(weights, refiner)
-        decode = decode or recommended_decode(resolve_weights(weights))
+        decode = decode or recommended_decode(weights, refiner)
         return cls(network, decode, refine_net, input_size=input_size, device=device, dtype=dtype)
 
     @property
@@ -186,8 +188,8 @@ class Program:
                 rule = f"(B, {', '.join(map(str, shape[1:]))}), B >= 1 and the same for all"
                 raise ValueError(f"{name} must be {rule}, got {tuple(value.shape)}")
             inputs.append(value.to(self.device).contiguous())
-        joints_3d, joints_2d, scores, count = self._run(*inputs)
-        return joints_3d, joints_2d, scores, count
+        joints_3d, joints_2d, scores, person_scores, counts = self._run(*inputs)
+        return joints_3d, joints_2d, scores, person_scores, counts
 
     def predict(
         self, images: Sequence[Any], cameras: Sequence[Camera | None] | None = None, *, color: str = "rgb"
@@ -198,8 +200,8 @@ class Program:
             return []
         boxes = [Letterbox.fit(p.shape[1], p.shape[0], self.input_size, STRIDE) for p in pictures]
         canvases = lay_out(pictures, boxes)
-        joints_3d, joints_2d, scores, count = self(canvases, *Views.of(boxes, known, self.device))
-        return to_people(Lifted(joints_3d, joints_2d, scores), count.tolist(), known, self.skeleton)
+        people = Lifted(*self(canvases, *Views.of(boxes, known, self.device)))
+        return to_people(people, known, self.skeleton)
 
 
 def export_program(pipeline: Pipeline, path: PathLike | None = None) -> ExportedProgram:

@@ -40,8 +40,8 @@ class Pipeline:
     skeleton: Skeleton
 
     @torch.inference_mode()
-    def __call__(self, canvases: Tensor, views: Views) -> tuple[Lifted, Tensor]:
-        """People and how many there are in each image, ``(B,)`` int64.
+    def __call__(self, canvases: Tensor, views: Views) -> Lifted:
+        """The people in a batch of images.
 
         Args:
             canvases: ``(B, H, W, 3)`` uint8 RGB.
@@ -51,8 +51,9 @@ class Pipeline:
         found = decode(maps, self.decode)
         lifted = lift_detections(maps.limb_depths, found, views, self.skeleton, stride=STRIDE)
         if self.refiner is not None:
-            lifted = refine(self.refiner, lifted, views, input_size_of(maps), STRIDE)
-        return lifted, found.count
+            least = self.decode.min_person_score
+            lifted = refine(self.refiner, lifted, views, input_size_of(maps), STRIDE, min_person_score=least)
+        return lifted
 
 
 def input_size_of(maps: Maps) -> tuple[int, int]:
@@ -61,16 +62,23 @@ def input_size_of(maps: Maps) -> tuple[int, int]:
     return width * STRIDE, height * STRIDE
 
 
-def pack(lifted: Lifted, count: Tensor) -> Tensor:
-    """Everything in one ``(B, P * J * 6 + 1)`` float32, so that one copy brings it to the host."""
-    values = torch.cat([lifted.joints_3d, lifted.joints_2d, lifted.scores[..., None]], -1).flatten(1)
-    return torch.cat([values, count[:, None].to(values.dtype)], 1)  # exact: counts are far below 2^24
+def pack(lifted: Lifted) -> Tensor:
+    """Everything in one ``(B, packed_width)`` float32, so that one copy brings it to the host."""
+    joints = torch.cat([lifted.joints_3d, lifted.joints_2d, lifted.scores[..., None]], -1)
+    count = lifted.counts[:, None].to(joints.dtype)  # exact: counts are far below 2^24
+    return torch.cat([joints.flatten(1), lifted.person_scores, count], 1)
 
 
-def unpack(packed: Tensor, joints: int) -> tuple[Lifted, list[int]]:
-    """What ``pack`` was given, counts as numbers; for tensors on the host."""
-    values = packed[:, :-1].unflatten(1, (-1, joints, 6))
-    return Lifted(values[..., :3], values[..., 3:5], values[..., 5]), [int(n) for n in packed[:, -1].tolist()]
+def packed_width(people: int, joints: int) -> int:
+    return people * (joints * 6 + 1) + 1
+
+
+def unpack(packed: Tensor, joints: int) -> Lifted:
+    """What ``pack`` was given."""
+    people = (packed.shape[1] - 1) // (joints * 6 + 1)
+    of_joints, person_scores, count = packed.split([people * joints * 6, people, 1], 1)
+    values = of_joints.unflatten(1, (people, joints, 6))
+    return Lifted(values[..., :3], values[..., 3:5], values[..., 5], person_scores, count[:, 0].long())
 
 
 @dataclass
@@ -100,8 +108,8 @@ class Runner:
             self._pool, self._side = torch.cuda.graph_pool_handle(), torch.cuda.Stream(device)
 
     @torch.inference_mode()
-    def __call__(self, canvases: Tensor, views: Views) -> tuple[Lifted, list[int]]:
-        """People in every image and their numbers, on the host; see ``Pipeline``, whose arguments are on the host too.
+    def __call__(self, canvases: Tensor, views: Views) -> Lifted:
+        """The people in a batch of images, on the host; see ``Pipeline``, whose arguments are on the host too.
 
         Raises:
             TypeError, ValueError: see ``normalise``; on the CPU also ``decode``.
@@ -123,14 +131,14 @@ class Runner:
             return unpack(run.host[-1].clone(), self.pipeline.skeleton.num_joints)
 
     def _prepare(self, canvases: Tensor, views: Tensor) -> _Run:
-        width = self.pipeline.decode.max_people * self.pipeline.skeleton.num_joints * 6 + 1
+        width = packed_width(self.pipeline.decode.max_people, self.pipeline.skeleton.num_joints)
         inputs = canvases, views, torch.empty(len(canvases), width)
         device = tuple(t.to(self.device, copy=True) for t in inputs)
         on_device, frames_and_cameras, result = device
 
         def compute() -> None:
             frames, cameras = frames_and_cameras.split(4, 1)
-            result.copy_(pack(*self.pipeline(on_device, Views(frames, cameras))))
+            result.copy_(pack(self.pipeline(on_device, Views(frames, cameras))))
 
         on_gpu = self.device.type == "cuda"
         host = tuple(torch.empty_like(t, pin_memory=on_gpu) for t in inputs)

@@ -51,17 +51,21 @@ def _views(boxes: tuple[Letterbox, ...], cameras: tuple[Camera, ...]) -> Views:
 
 
 class Lifted(NamedTuple):
-    """People as padded tensors; rows from ``count`` on and joints that were not found are NaN (score 0).
+    """People as padded tensors; rows from ``counts`` on and joints that were not found are NaN (score 0).
 
     Args:
         joints_3d: ``(B, P, J, 3)`` float32 metres in the camera frame.
         joints_2d: ``(B, P, J, 2)`` float32 image pixels.
         scores: ``(B, P, J)`` float32 heights of the peaks.
+        person_scores: ``(B, P)`` float32 how sure a person is: the mean of the scores or what a refiner says.
+        counts: ``(B,)`` int64 people of each image.
     """
 
     joints_3d: Tensor
     joints_2d: Tensor
     scores: Tensor
+    person_scores: Tensor
+    counts: Tensor
 
 
 class Tree(NamedTuple):
@@ -97,6 +101,7 @@ def lift_tensors(
     peak_xy: Tensor,
     peak_score: Tensor,
     people: Tensor,
+    counts: Tensor,
     root_depths: Tensor,
     views: Views,
     skeleton: Skeleton,
@@ -111,6 +116,7 @@ def lift_tensors(
         peak_xy: ``(B, J, K, 2)`` map pixels.
         peak_score: ``(B, J, K)``.
         people: ``(B, P, J)`` int64 peak index, -1 none.
+        counts: ``(B,)`` int64 people of each image.
         root_depths: ``(B, P)`` normalised depth (Eq. 1) of each person's root or, when it was not found, of the first
             found joint from the root outwards.
         views: frames and cameras of the batch.
@@ -119,7 +125,10 @@ def lift_tensors(
     """
     tree = tree_of(skeleton, limb_depths.device)
     relative = read_limb_depths(limb_depths, peak_xy, people, tree.limbs, stride, child_alone=child_alone)
-    return Lifted(*place_joints(relative, peak_xy, peak_score, people, root_depths, *views, tree.paths, tree.order))
+    joints_3d, joints_2d, scores = place_joints(
+        relative, peak_xy, peak_score, people, root_depths, *views, tree.paths, tree.order
+    )
+    return Lifted(joints_3d, joints_2d, scores, scores.mean(-1), counts)
 
 
 def lift_detections(
@@ -138,6 +147,7 @@ def lift_detections(
         found.peaks.xy,
         found.peaks.score,
         found.people[:, :most],
+        found.count,
         found.root_depths[:, :most],
         views,
         skeleton,
@@ -182,7 +192,6 @@ def lift(
         )
     if batch == 0:
         return []
-    counts = detections.count.tolist()
     lifted = lift_detections(
         maps.limb_depths,
         detections,
@@ -190,14 +199,22 @@ def lift(
         maps.skeleton,
         stride=letterboxes[0].stride,
         child_alone=child_alone,
-        most=max(counts),
+        most=int(detections.count.max()),
     )
-    return to_people(lifted, counts, cameras, maps.skeleton)
+    return to_people(lifted, cameras, maps.skeleton)
 
 
 @torch.no_grad()
-def refine(refiner: RefineNet, lifted: Lifted, views: Views, input_size: tuple[int, int], stride: int = 4) -> Lifted:
-    """Correct and complete lifted people (paper Sec. 3.3, RefineNet).
+def refine(
+    refiner: RefineNet,
+    lifted: Lifted,
+    views: Views,
+    input_size: tuple[int, int],
+    stride: int = 4,
+    *,
+    min_person_score: float = 0.0,
+) -> Lifted:
+    """Correct, complete and judge lifted people (paper Sec. 3.3, RefineNet).
 
     Joints that were found keep their image position and get the refined depth; the others get the refined position and
     its projection as image position, and keep score 0. People are near to far again where their depths were corrected.
@@ -205,23 +222,33 @@ def refine(refiner: RefineNet, lifted: Lifted, views: Views, input_size: tuple[i
     Args:
         input_size: ``(width, height)`` of the network's input; its longer side is the refiner's unit of length.
         stride: input pixels per map pixel.
+        min_person_score: people of whom a refiner that judges is less sure are dropped.
     """
-    people = lifted.scores.shape[:2]
-    found = lifted.scores > 0
+    scores, counts = lifted.scores, lifted.counts
+    people, found = scores.shape[:2], scores > 0
     map_xy = lifted.joints_2d * views.frames[:, None, None, :1] + views.frames[:, None, None, 1:3]
     input_xy = (map_xy + 0.5) * stride - 0.5
-    refined = refiner.refine(
-        input_xy.flatten(0, 1), lifted.joints_3d.flatten(0, 1), found.flatten(0, 1), max(input_size)
-    ).unflatten(0, people)
+    given = input_xy.flatten(0, 1), lifted.joints_3d.flatten(0, 1)
+    refined = refiner.refine(*given, found.flatten(0, 1), max(input_size))
+    person_scores = refiner.judge(*given, scores.flatten(0, 1), refined, max(input_size)).unflatten(0, people)
+    refined = refined.unflatten(0, people)
     focal, centre = views.cameras[:, None, None, :2], views.cameras[:, None, None, 2:]
     projected = refined[..., :2] / refined[..., 2:] * focal + centre
     joints_2d = torch.where(found[..., None], lifted.joints_2d, projected)
     points = back_project(joints_2d.flatten(1, 2), refined[..., 2].flatten(1, 2), views.cameras)
-    refined_people = Lifted(points.unflatten(1, people[1:] + found.shape[2:]), joints_2d, lifted.scores)
-    if refiner.config.anchor_depth == "kept":
-        return refined_people
-    order = refined_people.joints_3d[:, :, refiner.config.skeleton.root, 2].argsort(dim=1, stable=True)  # NaN last
-    return Lifted(*(_rows(values, order) for values in refined_people))
+    points = points.unflatten(1, people[1:] + found.shape[2:])
+    if refiner.config.judge:
+        sure = (person_scores >= min_person_score) & found.any(-1)
+        unsure = ~sure[..., None]
+        points, joints_2d = (t.masked_fill(unsure[..., None], torch.nan) for t in (points, joints_2d))
+        scores, person_scores = scores.masked_fill(unsure, 0), person_scores.masked_fill(~sure, 0)
+        counts = sure.sum(1)
+    result = Lifted(points, joints_2d, scores, person_scores, counts)
+    if not refiner.config.judge and refiner.config.anchor_depth == "kept":
+        return result
+    # Who was moved may be in another place of the order; who was dropped goes last, as NaN.
+    order = points[:, :, refiner.config.skeleton.root, 2].argsort(dim=1, stable=True)
+    return Lifted._make([*(_rows(values, order) for values in result[:-1]), counts])
 
 
 def _rows(values: Tensor, order: Tensor) -> Tensor:
@@ -229,9 +256,9 @@ def _rows(values: Tensor, order: Tensor) -> Tensor:
     return values.gather(1, order.reshape(*order.shape, *[1] * (values.ndim - 2)).expand_as(values))
 
 
-def to_people(lifted: Lifted, counts: Sequence[int], cameras: Sequence[Camera], skeleton: Skeleton) -> list[People]:
+def to_people(lifted: Lifted, cameras: Sequence[Camera], skeleton: Skeleton) -> list[People]:
     """Padded tensors on any device -> one ``People`` per image, without the padding."""
-    joints_3d, joints_2d, scores = (t.detach().cpu().numpy() for t in lifted)
+    joints_3d, joints_2d, scores, person_scores, counts = (t.detach().cpu().numpy() for t in lifted)
     return [
         People(
             joints_3d[b, :count],
@@ -241,6 +268,7 @@ def to_people(lifted: Lifted, counts: Sequence[int], cameras: Sequence[Camera], 
             None,
             skeleton,
             camera,
+            person_scores[b, :count],
         )
         for b, (count, camera) in enumerate(zip(counts, cameras, strict=True))
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ class Person:
     joints_2d: NDArray[np.float32]
     scores: NDArray[np.float32]
     detected: NDArray[np.bool_]
+    score: float
     id: int | None
     skeleton: Skeleton
 
@@ -29,11 +30,6 @@ class Person:
     def root(self) -> NDArray[np.float32]:
         """``(3,)`` metres: the root joint, or NaN when it has no position."""
         return np.asarray(self.joints_3d[self.skeleton.root], np.float32)
-
-    @property
-    def score(self) -> float:
-        """How sure it is that somebody is there, in [0, 1]: mean of the joints' scores, 0 where not detected."""
-        return float(self.scores.mean())
 
     @property
     def depth(self) -> float:
@@ -61,6 +57,8 @@ class People:
         ids: ``(P,)`` int64 identities from a tracker, or None.
         skeleton: names the joints.
         camera: the intrinsics that the metres rest on.
+        person_scores: ``(P,)`` float32 in [0, 1], how sure it is that somebody is there, ``Person.score``; by default
+            the mean of the joints' scores, 0 where not detected. A refiner may know better (``RefineNet.judge``).
     """
 
     joints_3d: NDArray[np.float32]
@@ -70,6 +68,7 @@ class People:
     ids: NDArray[np.int64] | None = None
     skeleton: Skeleton = SMAP15
     camera: Camera | None = None
+    person_scores: NDArray[np.float32] = None  # type: ignore[assignment]  # never None afterwards
 
     def __post_init__(self) -> None:
         people, joints = len(self.joints_3d), self.skeleton.num_joints
@@ -79,10 +78,13 @@ class People:
             ("scores", (people, joints), np.float32),
             ("detected", (people, joints), np.bool_),
             ("ids", (people,), np.int64),
+            ("person_scores", (people,), np.float32),
         ):
             value = getattr(self, name)
             if name == "ids" and value is None:
                 continue
+            if name == "person_scores" and value is None:
+                value = self.scores.mean(1)
             value = np.ascontiguousarray(value, dtype)
             if value.shape != shape:
                 raise ValueError(f"{name} must be {shape}, got {value.shape}")
@@ -113,12 +115,20 @@ class People:
             self.joints_2d[index],
             self.scores[index],
             self.detected[index],
+            float(self.person_scores[index]),
             identity,
             self.skeleton,
         )
 
     def __iter__(self) -> Iterator[Person]:
         return (self[i] for i in range(len(self)))
+
+    def select(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> People:
+        """These people only, such as ``people.select(people.person_scores > 0.8)``: a mask ``(P,)`` or indices."""
+        per_person = ("joints_3d", "joints_2d", "scores", "detected", "ids", "person_scores")
+        values = {name: getattr(self, name) for name in per_person}
+        selected: dict[str, Any] = {k: None if value is None else value[rows] for k, value in values.items()}
+        return replace(self, **selected)
 
     def to_json(self) -> str:
         """One JSON object; joints without a position are null. ``from_json`` inverts."""
@@ -131,6 +141,7 @@ class People:
         people = [
             {
                 **({} if p.id is None else {"id": p.id}),
+                "score": round(p.score, 4),
                 "joints_3d_m": rows(p.joints_3d, 5),
                 "joints_2d_px": rows(p.joints_2d, 3),
                 "scores": np.round(p.scores.astype(np.float64), 4).tolist(),
@@ -161,6 +172,10 @@ class People:
             skeleton = Skeleton.from_dict(data["skeleton"])
             camera = Camera(**data["camera_px"]) if data["camera_px"] else None
             people, joints = data["people"], skeleton.num_joints
+            scored = all("score" in p for p in people)
+            said: dict[str, Any] = (
+                {"person_scores": np.array([p["score"] for p in people], np.float32)} if scored else {}
+            )
 
             def rows(key: str, width: int) -> NDArray[np.float32]:
                 table = np.full((len(people), joints, width), np.nan, np.float32)
@@ -178,6 +193,7 @@ class People:
                 np.array([p["id"] for p in people], np.int64) if people and "id" in people[0] else None,
                 skeleton,
                 camera,
+                **said,
             )
         except (KeyError, TypeError, IndexError, ValueError) as error:
             raise ValueError(f"text must be JSON written by People.to_json, got {text[:80]!r} ({error})") from error

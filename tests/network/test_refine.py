@@ -109,6 +109,58 @@ def test_folded_is_the_same():
     assert all(torch.equal(net.state_dict()[name], value) for name, value in before.items())
 
 
+def judged(net: RefineNet, scores: torch.Tensor, scale: int = 1) -> torch.Tensor:
+    """By ``people`` on a canvas that many times as large, everything but the found joints spoilt."""
+    input_xy, joints_3d, _ = people(len(scores))
+    input_xy = (input_xy + 0.5) * scale - 0.5
+    refined = net.refine(input_xy, joints_3d, scores > 0, 416 * scale)
+    missing = (scores == 0)[..., None]
+    given = input_xy.masked_fill(missing, torch.nan), joints_3d.masked_fill(missing, torch.nan)
+    return net.judge(*given, scores, refined, 416 * scale)
+
+
+def random_scores(count: int) -> torch.Tensor:
+    found = people(count)[2]
+    return torch.rand(count, 15, generator=torch.Generator().manual_seed(1)) * found
+
+
+def test_without_a_judge_the_scores_are_averaged():
+    scores = random_scores(4)
+    torch.testing.assert_close(judged(refiner(), scores), scores.mean(1))
+
+
+def test_a_judge_gives_probabilities_to_whoever_has_joints():
+    scores = random_scores(6)
+    scores[2] = 0
+    net = refiner(anchor_depth="corrected", judge=(8, 8))
+    sure = judged(net, scores)
+    assert sure[2] == 0
+    assert ((sure[[0, 1, 3, 4, 5]] > 0) & (sure[[0, 1, 3, 4, 5]] < 1)).all()
+    assert sure[[0, 1, 3, 4, 5]].std() > 1e-4
+    torch.testing.assert_close(judged(net.folded(), scores), sure)
+    torch.testing.assert_close(judged(net, scores, scale=2), sure, rtol=1e-3, atol=1e-4)
+
+
+def test_the_judge_sees_what_its_docstring_says():
+    """Person by person, in words."""
+    input_xy, joints_3d, found = people(5)
+    found[1, 2] = False
+    scores = random_scores(5) * found
+    net = refiner(anchor_depth="corrected", judge=(8,))
+    refined = net.refine(input_xy, joints_3d, found, 416)
+    features = net.judge_features(input_xy, joints_3d, scores, refined, 416)
+    assert features.shape == (5, 35)
+    for row, here, score, before, after, place in zip(
+        features, found, scores, joints_3d, refined, input_xy, strict=True
+    ):
+        anchor = next(j for j in net._anchor_order if here[j])
+        moved = ((after - after[anchor]) - (before - before[anchor])).norm(dim=1)[here]
+        nearer = (before[anchor, 2] / after[anchor, 2]).log()
+        size = ((place[here].amax(0) - place[here].amin(0)) / 416).log()
+        expected = torch.cat([score, here.float(), torch.stack([nearer, moved.mean(), moved.max(), *size])])
+        torch.testing.assert_close(row, expected)
+
+
 def test_nobody():
     net = refiner()
     assert net.refine(

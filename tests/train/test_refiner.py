@@ -8,13 +8,15 @@ import torch
 
 from smap import SMAP15
 from smap.cli import main
-from smap.network import Hourglass, RefineNet, RefinerConfig, load_refiner, read_notes
+from smap.network import Hourglass, RefineNet, RefinerConfig, load_refiner, read_notes, save_network
 from smap.synthetic import BuiltinPack, SceneConfig
 from smap.synthetic.skeletons import random_skeletons
 from smap.train.corrupt import Corruption, Found, _chains, corrupt, photograph
+from smap.train.predictions import Predicted
 from smap.train.refiner import (
     RefinerTraining,
     Schedule,
+    average_precision,
     evaluate_refiner,
     refined_errors,
     train_refiner,
@@ -128,6 +130,45 @@ def test_learns_how_far_a_depth_is_off() -> None:
     assert figures["corrupted depth_after_percent"] < 0.6 * figures["corrupted depth_before_percent"]
 
 
+def people_and_ghosts(bodies: torch.Tensor, count: int) -> Predicted:
+    """Half of them are joints from anywhere; all have peaks of the same heights."""
+    people = photographed(bodies, GENTLE)
+    rows = torch.arange(count) % len(people.found)
+    people = Found(*(t[rows] for t in people))
+    generator = torch.Generator().manual_seed(2)
+    nobody = (torch.arange(count) % 2 == 1)[:, None, None]
+    width, height = GENTLE.input_size
+    anywhere = torch.rand(count, 15, 2, generator=generator) * torch.tensor([width, height])
+    spoilt = people.joints_3d + torch.randn(count, 15, 3, generator=generator)
+    scores = (0.3 + 0.4 * torch.rand(count, 15, generator=generator)) * people.found
+    return Predicted(
+        torch.where(nobody, anywhere, people.input_xy),
+        torch.where(nobody, spoilt, people.joints_3d),
+        scores,
+        people.truth.masked_fill(nobody, torch.nan),
+    )
+
+
+def test_learns_to_tell_people_from_ghosts(bodies: torch.Tensor) -> None:
+    """Heights of peaks say nothing, how the joints lie does."""
+    seen, others = people_and_ghosts(bodies, 600), people_and_ghosts(bodies.flip(0), 200)
+    config = RefinerTraining(Schedule(steps=100, warmup=5), batch=128, bodies=200, ema=0.9, judge_steps=300)
+    refiner = train_refiner(BuiltinPack(), None, config, predicted=seen, progress=False)
+    assert not refiner.judge_layers.training
+    given = others.input_xy, others.joints_3d
+    refined = refiner.refine(*given, others.scores > 0, GENTLE.input_size[0])
+    sure = refiner.judge(*given, others.scores, refined, GENTLE.input_size[0])
+    assert average_precision(others.scores.mean(1), others.real) < 0.7
+    assert average_precision(sure, others.real) > 0.95
+    assert sure[others.real].median() > 0.8 and sure[~others.real].median() < 0.2
+
+
+def test_average_precision() -> None:
+    real = torch.tensor([True, False, True, True])
+    assert average_precision(torch.tensor([0.9, 0.1, 0.8, 0.7]), real) == 1
+    assert average_precision(torch.tensor([0.9, 0.8, 0.7, 0.1]), real) == pytest.approx((1 + 2 / 3 + 3 / 4) / 3)
+
+
 def test_refined_errors_ignore_the_anchor(bodies: torch.Tensor) -> None:
     people = photographed(bodies, Corruption())
     refiner = RefineNet(RefinerConfig()).eval()
@@ -144,3 +185,24 @@ def test_command_writes_a_refiner(tmp_path, capsys) -> None:
     assert "corrupted found_after_mm" in read_notes(target)
     assert main(["train-refiner", str(tmp_path / "x.pt"), "--steps", "3"]) == 2
     assert "target must end in .safetensors" in capsys.readouterr().err
+
+
+def test_what_the_network_found_is_kept_for_the_next_training(tmp_path, capsys, monkeypatch) -> None:
+    network, kept = tmp_path / "network.safetensors", tmp_path / "kept" / "people.pt"
+    save_network(Hourglass(replace(tiny_network(), input_size=(96, 64))), network)
+    command = ["train-refiner", "--weights", str(network), "--steps", "2", "--bodies", "50", "--quiet"]
+    command += ["--pictures", "2", "--validation", "0", "--predictions", str(kept)]
+
+    assert main([*command, str(tmp_path / "one.safetensors")]) == 0
+    assert kept.is_file()
+    monkeypatch.setattr("smap.train.refiner.predict_scenes", lambda *a, **k: pytest.fail("asked the network again"))
+    assert main([*command, str(tmp_path / "two.safetensors")]) == 0
+    one, two = (load_refiner(tmp_path / f"{name}.safetensors").state_dict() for name in ("one", "two"))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+    capsys.readouterr()
+    assert main([*command, str(tmp_path / "x.safetensors"), "--seed", "1"]) == 2
+    assert "predictions must be of this network and these settings, got others in" in capsys.readouterr().err
+    kept.write_bytes(b"nonsense")
+    assert main([*command, str(tmp_path / "x.safetensors")]) == 2
+    assert str(kept) in capsys.readouterr().err

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..camera import Camera
 
 if TYPE_CHECKING:
+    from ..decode import DecodeConfig
     from ..estimator import Estimator
 
 
@@ -31,18 +32,32 @@ def add_estimator_arguments(parser: argparse.ArgumentParser, *, mirror: bool = T
         help_text = "average over the mirrored picture: better, at twice the network's time"
         group.add_argument("--mirror", action="store_true", help=help_text)
     group.add_argument("--association", help="how joints become people, see DecodeConfig (default: the library's)")
+    help_text = "people of whom the refiner is less sure are dropped (default: what its file recommends)"
+    group.add_argument("--min-person-score", type=float, metavar="P", help=help_text)
+
+
+def refiner_of(args: argparse.Namespace) -> str | None:
+    return None if args.refiner == "none" else args.refiner
+
+
+def decode_of(args: argparse.Namespace, **more: object) -> DecodeConfig:
+    """What the files recommend, but for what the options say and ``more``, where it is not None."""
+    from ..estimator import recommended_decode
+
+    said = {"association": args.association, "min_person_score": args.min_person_score, **more}
+    recommended = recommended_decode(args.weights, refiner_of(args))
+    return replace(recommended, **{name: value for name, value in said.items() if value is not None})
 
 
 def make_estimator(args: argparse.Namespace) -> Estimator:
     """Raises what ``Estimator`` does: FileNotFoundError, WeightsError, ValueError."""
-    from ..estimator import Estimator, recommended_decode, resolve_weights
+    from ..estimator import Estimator
 
-    decode = recommended_decode(resolve_weights(args.weights))
     return Estimator(
         args.weights,
-        refiner=None if args.refiner == "none" else args.refiner,
+        refiner=refiner_of(args),
         device=args.device,
-        decode=replace(decode, association=args.association) if args.association else decode,
+        decode=decode_of(args),
         input_size=args.input_size,
         mirror=args.mirror,
     )

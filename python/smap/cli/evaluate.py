@@ -24,7 +24,7 @@ from ..evaluate import (
 )
 from ..metrics import PROTOCOLS
 from ..ops import HAS_CUDA
-from ._estimator import add_estimator_arguments, positive
+from ._estimator import add_estimator_arguments, positive, refiner_of
 from ._files import prepare_folder, write_whole
 from .data import add_option_argument, open_named, parse_options
 
@@ -81,8 +81,15 @@ def open_data(args: argparse.Namespace) -> tuple[str, Dataset]:
 
 
 def spec_of(args: argparse.Namespace) -> EstimatorSpec:
-    refiner = None if args.refiner == "none" else args.refiner
-    return EstimatorSpec(args.weights, refiner, args.device, args.input_size, args.association, args.mirror)
+    return EstimatorSpec(
+        args.weights,
+        refiner_of(args),
+        args.device,
+        args.input_size,
+        args.association,
+        args.min_person_score,
+        args.mirror,
+    )
 
 
 def workers_of(args: argparse.Namespace, images: int) -> int:
@@ -105,6 +112,7 @@ def settings_of(args: argparse.Namespace, spec: EstimatorSpec) -> dict[str, obje
         "refiner": spec.refiner,
         "input_size": spec.input_size,
         "association": spec.association,
+        "min_person_score": spec.min_person_score,
         "mirror": spec.mirror or None,
     }
 

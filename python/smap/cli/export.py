@@ -7,10 +7,9 @@ metres; `smap.export.load` and, compiled, C++ (examples/cpp) run it. Compiling t
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
-from ._estimator import add_estimator_arguments, positive
+from ._estimator import add_estimator_arguments, decode_of, positive, refiner_of
 from ._files import prepare_folder
 
 
@@ -27,16 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     import torch
 
-    from ..estimator import recommended_decode, resolve_weights
     from ..export import Pipeline, export_package, export_program
     from ..network import find_device
 
-    recommended = recommended_decode(resolve_weights(args.weights))
-    settings = {"association": args.association, "max_people": args.max_people}
     pipeline = Pipeline.of(
         args.weights,
-        refiner=None if args.refiner == "none" else args.refiner,
-        decode=replace(recommended, **{name: value for name, value in settings.items() if value is not None}),
+        refiner=refiner_of(args),
+        decode=decode_of(args, max_people=args.max_people),
         input_size=args.input_size,
         device=find_device(args.device or "cpu"),
         dtype=getattr(torch, args.dtype),

@@ -1,15 +1,19 @@
 """Train RefineNet on captured poses and, with weights given, on what that network finds in rendered scenes.
 
-Prints the mean errors on held-out people: of joints that were found, before and after, and of completed ones.
+Prints the mean errors on held-out people: of joints that were found, before and after, and of completed ones; with
+weights also how well it tells people from what is none, and the file recommends the settings that go with that.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import replace
 from pathlib import Path
 
 from ._files import prepare_folder
+
+SURE = 0.5  # more likely than not
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=4000, help="default: %(default)s")
     parser.add_argument("--bodies", type=int, default=40_000, help="captured poses drawn (default: %(default)s)")
     parser.add_argument("--pictures", type=int, default=1500, help="rendered for the network (default: %(default)s)")
+    parser.add_argument(
+        "--predictions",
+        type=Path,
+        metavar="FILE.pt",
+        help="where what the network found is kept, and read instead of rendering when it is there",
+    )
     parser.add_argument("--validation", type=int, default=200, help="held-out pictures (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=0, help="processes that render (default: none of their own)")
     parser.add_argument("--seed", type=int, default=0)
@@ -28,10 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     import torch
 
-    from ..estimator import recommended_decode
     from ..network import load_network, save_refiner
     from ..synthetic import BuiltinPack, Pack
-    from ..train.refiner import RefinerTraining, train_refiner, validate_refiner
+    from ..train.predictions import Predicted
+    from ..train.refiner import RefinerTraining, look_at_scenes, looked_at, train_refiner, validate_refiner
 
     if args.target.suffix != ".safetensors":
         raise ValueError(f"target must end in .safetensors, got '{args.target}'")
@@ -43,11 +53,19 @@ def run(args: argparse.Namespace) -> int:
     pack = Pack.load(args.pack) if args.pack else BuiltinPack()
     config = RefinerTraining(bodies=args.bodies, pictures=args.pictures, seed=args.seed, workers=args.workers)
     config = replace(config, schedule=replace(config.schedule, steps=args.steps))
-    if network is not None:
-        config = replace(config, decode=recommended_decode(args.weights))
-    refiner = train_refiner(pack, network, config, progress=not args.quiet)
+    predicted = None
+    if network is not None and args.pictures and args.predictions is not None:
+        if args.predictions.exists():
+            predicted = Predicted.load(args.predictions, looked_at(network, config))
+        else:
+            prepare_folder(args.predictions.parent)
+            predicted = look_at_scenes(pack, network, config, progress=not args.quiet)
+            predicted.save(args.predictions, looked_at(network, config))
+    refiner = train_refiner(pack, network, config, predicted=predicted, progress=not args.quiet)
     figures = validate_refiner(refiner, pack, network, config, args.validation)
     notes = {name: f"{value:.1f}" for name, value in figures.items()}
+    if refiner.config.judge:
+        notes["decode"] = json.dumps(replace(config.decode, min_person_score=SURE).changed())
     save_refiner(refiner, args.target, dtype=torch.float16, notes=notes)
     for name, value in figures.items():
         print(f"{name:40s} {value:10.1f}")

@@ -44,17 +44,19 @@ class EstimatorSpec:
     device: str | None = None
     input_size: tuple[int, int] | None = None
     association: str | None = None
+    min_person_score: float | None = None
     mirror: bool = False
 
     def __call__(self) -> Predictor:
-        from ..estimator import Estimator, recommended_decode, resolve_weights
+        from ..estimator import Estimator, recommended_decode
 
-        decode = recommended_decode(resolve_weights(self.weights))
+        said: dict[str, Any] = {"association": self.association, "min_person_score": self.min_person_score}
+        decode = recommended_decode(self.weights, self.refiner)
         estimator: Predictor = Estimator(
             self.weights,
             refiner=self.refiner,
             device=self.device,
-            decode=replace(decode, association=self.association) if self.association else decode,
+            decode=replace(decode, **{name: value for name, value in said.items() if value is not None}),
             input_size=self.input_size,
             mirror=self.mirror,
         )

@@ -41,8 +41,8 @@ def to_line(index: int, sample: Sample, people: People) -> str:
 
 
 def from_record(record: Mapping[str, Any], skeleton: Skeleton) -> People:
-    """Inverse of ``to_line``. ``scores``, ``detected`` and ``camera_px`` may be missing: every joint with a place in
-    the image then counts as detected with score 1.
+    """Inverse of ``to_line``. ``scores``, ``detected``, ``score`` and ``camera_px`` may be missing: every joint with a
+    place in the image then counts as detected with score 1.
 
     Raises:
         ValueError, KeyError, TypeError: it is no such record.
@@ -63,6 +63,8 @@ def from_record(record: Mapping[str, Any], skeleton: Skeleton) -> People:
     seen = np.asarray(np.isfinite(joints_2d).all(-1))
     scores = np.array([r.get("scores", s) for r, s in zip(rows, seen, strict=True)], np.float32)
     detected = np.array([r.get("detected", s) for r, s in zip(rows, seen, strict=True)], np.bool_)
+    scored = all("score" in r for r in rows)
+    said: dict[str, Any] = {"person_scores": np.array([r["score"] for r in rows], np.float32)} if scored else {}
     camera = Camera(**record["camera_px"]) if record.get("camera_px") else None
     shape = (len(rows), joints)
     return People(
@@ -72,6 +74,7 @@ def from_record(record: Mapping[str, Any], skeleton: Skeleton) -> People:
         detected.reshape(shape),
         skeleton=skeleton,
         camera=camera,
+        **said,
     )
 
 

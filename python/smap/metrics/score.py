@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -207,7 +207,7 @@ def score_image(people: People, sample: Sample, protocol: Protocol | str = "bodi
     matches = np.full(len(sample), -1, np.int64)
     matches[demanded] = _match(people, sample, matching_px[demanded], protocol)
     left = np.setdiff1d(np.arange(len(people)), matches[demanded])
-    spare = _match(_select(people, left), sample, truth_px[~demanded], protocol)
+    spare = _match(people.select(left), sample, truth_px[~demanded], protocol)
     matches[~demanded] = np.where(spare >= 0, left[spare] if len(left) else -1, -1)
 
     found = matches[demanded] >= 0
@@ -235,9 +235,3 @@ def score_image(people: People, sample: Sample, protocol: Protocol | str = "bodi
         false=np.array([false], np.int64),
         skeleton=skeleton,
     )
-
-
-def _select(people: People, index: NDArray[Any]) -> People:
-    ids = None if people.ids is None else people.ids[index]
-    rows = (people.joints_3d[index], people.joints_2d[index], people.scores[index], people.detected[index])
-    return People(*rows, ids, people.skeleton, people.camera)

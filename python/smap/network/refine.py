@@ -1,4 +1,4 @@
-"""RefineNet: completes and corrects a person's joints (paper Sec. 3.3)."""
+"""RefineNet: completes and corrects a person's joints (paper Sec. 3.3), and says how sure the person is."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from ..constants import constant_tensors
 from ..skeleton import SMAP15, Skeleton
 
 FEATURES_PER_JOINT = 5  # x, y of the image; X, Y, Z of the camera frame
+_JUDGE_DROPOUT = 0.3
+_BODY_FEATURES = 5  # of ``RefineNet.judge_features`` beside two for each joint
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class RefinerConfig:
             refined (the authors' weights); "nearest": the found joint nearest to the root in the tree.
         anchor_depth: "kept": other joints move around the anchor, as in the paper; "corrected": the whole person also
             moves along the anchor's ray, since how tall somebody comes out says whether the depth can be right.
+        judge: widths of the layers before the last of what says how sure a person is, see ``RefineNet.judge``; none
+            for weights that cannot tell, as the authors'.
 
     Raises:
         ValueError: a value is out of its range.
@@ -38,11 +42,15 @@ class RefinerConfig:
     hidden: tuple[int, ...] = (160, 256, 256, 128)
     anchor: Literal["root", "nearest"] = "nearest"
     anchor_depth: Literal["kept", "corrected"] = "kept"
+    judge: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", tuple(int(width) for width in self.hidden))
+        for name in ("hidden", "judge"):
+            object.__setattr__(self, name, tuple(int(width) for width in getattr(self, name)))
         if not self.hidden or min(self.hidden) < 1:
             raise ValueError(f"hidden must be positive widths, at least one, got {self.hidden}")
+        if min(self.judge, default=1) < 1:
+            raise ValueError(f"judge must be positive widths, got {self.judge}")
         if self.anchor not in ("root", "nearest"):
             raise ValueError(f"anchor must be 'root' or 'nearest', got {self.anchor!r}")
         if self.anchor_depth not in ("kept", "corrected"):
@@ -55,6 +63,7 @@ class RefinerConfig:
             "hidden": list(self.hidden),
             "anchor": self.anchor,
             "anchor_depth": self.anchor_depth,
+            "judge": list(self.judge),
         }
 
     @classmethod
@@ -84,6 +93,11 @@ class RefineNet(nn.Module):
             )
         )
         self.output = nn.Linear(widths[-1], joints * 3)
+        self.judge_layers = nn.Sequential()
+        for inputs, outputs in pairwise((joints * 2 + _BODY_FEATURES, *config.judge)):
+            self.judge_layers += nn.Sequential(nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(_JUDGE_DROPOUT))
+        if config.judge:
+            self.judge_layers.append(nn.Linear(config.judge[-1], 1))
         order = [config.skeleton.root]
         if config.anchor == "nearest":
             depth = {config.skeleton.root: 0}
@@ -163,6 +177,49 @@ class RefineNet(nn.Module):
         refined = relative + origin
         refined[rows, anchor] = origin[:, 0]
         return torch.where(usable[:, None, None], refined, joints_3d.float())
+
+    @torch.no_grad()
+    def judge(self, input_xy: Tensor, joints_3d: Tensor, scores: Tensor, refined: Tensor, input_length: int) -> Tensor:
+        """How sure it is that there is a person where one was found: peaks may be low and yet lie as a body's do.
+
+        Args:
+            scores: ``(P, J)`` heights of the joints' peaks, 0 for joints that were not found.
+            refined: what ``refine``, whose other arguments these are, made of them.
+
+        Returns:
+            ``(P,)`` float32 in [0, 1]: a probability; the mean of the scores where the weights have no judge (see
+            ``RefinerConfig.judge``). 0 where no joint was found.
+        """
+        scores = scores.float().clamp(max=1)
+        if not self.config.judge:
+            return scores.mean(1)
+        features = self.judge_features(input_xy, joints_3d, scores, refined, input_length)
+        probability: Tensor = self.judge_layers(features)[:, 0].sigmoid() * (scores > 0).any(1)
+        return probability
+
+    def judge_features(
+        self, input_xy: Tensor, joints_3d: Tensor, scores: Tensor, refined: Tensor, input_length: int
+    ) -> Tensor:
+        """The judge's input, ``(P, 2 J + 5)`` float32: scores; which joints were found; logarithm of the anchor's depth
+        before over after; mean and largest distance in metres that joints were moved by, seen from the anchor;
+        logarithm of width and height in the picture, in units of the canvas' longer side.
+        """
+        found = scores > 0
+        anchor, _ = self.anchors(found)
+        rows = torch.arange(found.shape[0], device=found.device)
+        before, after = joints_3d.float()[rows, anchor][:, None], refined[rows, anchor][:, None]
+        nearer = (before[..., 2] / after[..., 2]).clamp(0.1, 10).log()
+        moved = ((refined - after) - (joints_3d.float() - before)).norm(dim=-1).masked_fill(~found, 0).clamp(max=2)
+        place, unseen = input_xy.float(), ~found[..., None]
+        size = place.masked_fill(unseen, -torch.inf).amax(1) - place.masked_fill(unseen, torch.inf).amin(1)
+        body = (
+            nearer,
+            moved.sum(1, keepdim=True) / found.sum(1, keepdim=True),
+            moved.amax(1, keepdim=True),
+            (size / input_length).clamp_min(1e-3).log(),
+        )
+        # Rows without a joint are 0 over 0.
+        return torch.cat([scores, found.float(), *body], 1).nan_to_num(0.0)
 
 
 @constant_tensors  # a copy to the GPU in every call would make the host wait for it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from ..errors import WeightsError
 PART_BYTES = 15 * 2**20  # of a portable part: below 16 MiB with its header
 _PORTABLE_FORMAT = "smap-train-2"
 _STATE = "state.json"
+_STATE_KEYS = ("step", "model", "ema", "optimiser", "config")
 _PART = re.compile(r"part-(\d+)-\d+\.safetensors")
 
 
@@ -42,16 +43,24 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
         partial.unlink(missing_ok=True)
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Raises: FileNotFoundError; WeightsError when it is no checkpoint."""
+def read_checkpoint(
+    path: Path, *, what: str = "training checkpoint", keys: Collection[str] = _STATE_KEYS
+) -> dict[str, Any]:
+    """What ``write_checkpoint`` wrote.
+
+    Args:
+        what: for messages; keys: that it must have.
+
+    Raises: FileNotFoundError; WeightsError when it is another kind of file.
+    """
     if not path.is_file():
-        raise FileNotFoundError(f"checkpoint must be an existing file, got {path}")
+        raise FileNotFoundError(f"{what} must be an existing file, got {path}")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise WeightsError(f"{path} must be a training checkpoint, got {type(error).__name__}") from error
-    if not isinstance(state, dict) or not {"step", "model", "ema", "optimiser", "config"} <= set(state):
-        raise WeightsError(f"{path} must be a training checkpoint, got another kind of file")
+        raise WeightsError(f"{path} must be a {what}, got {type(error).__name__}") from error
+    if not isinstance(state, dict) or not set(keys) <= set(state):
+        raise WeightsError(f"{path} must be a {what}, got another kind of file")
     return state
 
 

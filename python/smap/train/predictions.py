@@ -1,14 +1,16 @@
-"""What a network finds in rendered scenes, with the truth: the errors that RefineNet learns to correct."""
+"""What a network finds in rendered scenes, with the truth: what RefineNet learns to correct and to judge."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from tqdm import tqdm
 
 from ..decode import DecodeConfig, decode
@@ -20,10 +22,59 @@ from ..sample import Sample
 from ..skeleton import Skeleton
 from ..synthetic import SceneConfig, render_scene
 from ..synthetic.assets import Assets
+from .checkpoint import read_checkpoint, write_checkpoint
 from .corrupt import Found
 from .workers import in_parts
 
 _BATCH = 8  # pictures at a time through the network
+
+
+class Predicted(NamedTuple):
+    """People that a network found, among them false ones.
+
+    Args:
+        input_xy: ``(P, J, 2)`` float32 network-input pixels.
+        joints_3d: ``(P, J, 3)`` float32 metres in the camera frame.
+        scores: ``(P, J)`` float32 in [0, 1], 0 for joints that were not found, which mean nothing in the two above.
+        truth: ``(P, J, 3)`` float32 metres in the camera frame, NaN where nobody is.
+    """
+
+    input_xy: Tensor
+    joints_3d: Tensor
+    scores: Tensor
+    truth: Tensor
+
+    @property
+    def real(self) -> Tensor:
+        """``(P,)`` bool, somebody is there."""
+        return self.truth.isfinite().flatten(1).all(1)
+
+    def matched(self) -> Found:
+        """Those of whom the truth is known and two joints were found."""
+        found = self.scores > 0
+        rows = self.real & (found.sum(1) >= 2)
+        return Found(self.input_xy[rows], self.joints_3d[rows], found[rows], self.truth[rows])
+
+    @staticmethod
+    def cat(parts: Sequence[Predicted]) -> Predicted:
+        return Predicted(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+    def save(self, path: Path, source: str) -> None:
+        """Keep them in a file with what they depend on."""
+        write_checkpoint(path, {"source": source, **self._asdict()})
+
+    @staticmethod
+    def load(path: Path, source: str) -> Predicted:
+        """What ``save`` kept.
+
+        Raises:
+            WeightsError: it is no such file.
+            ValueError: its people depend on something else.
+        """
+        state = read_checkpoint(path, what="file of predictions", keys=("source", *Predicted._fields))
+        if state["source"] != source:
+            raise ValueError(f"predictions must be of this network and these settings, got others in '{path}'")
+        return Predicted(*(state[name] for name in Predicted._fields))
 
 
 class Predictor:
@@ -33,7 +84,7 @@ class Predictor:
         self.config, self._network, self._decoding = network.config, prepare(network, "cpu"), decoding
 
     @torch.no_grad()
-    def __call__(self, samples: Sequence[Sample], *, mirrored: bool = False) -> Found:
+    def __call__(self, samples: Sequence[Sample], *, mirrored: bool = False) -> Predicted:
         """The people it finds in pictures of one size, its input's or that turned upright, and who they are in truth.
 
         Args:
@@ -51,37 +102,29 @@ class Predictor:
         if mirrored:
             views.append(self._network(images.flip(-1)).mirrored())
         boxes = [Letterbox.fit(s.width, s.height, (s.width, s.height)) for s in samples]
-        rows: list[tuple[NDArray[Any], ...]] = []
+        parts: list[Predicted] = []
         for maps in views:
             everyone = lift(maps, decode(maps, self._decoding), boxes, [s.camera for s in samples])
             for sample, box, people in zip(samples, boxes, everyone, strict=True):
                 seen = np.where((sample.visibility > 0)[..., None], sample.joints_2d, np.nan)
+                truth = np.full((len(people), *sample.joints_3d.shape[1:]), np.nan, np.float32)
                 match = match_bodies(people.joints_2d, seen, skeleton=self.config.skeleton)
-                for person in np.flatnonzero(match >= 0):
-                    one = people[int(match[person])]
-                    if one.detected.sum() >= 2 and np.isfinite(sample.joints_3d[person]).all():
-                        xy = box.image_to_input(one.joints_2d)
-                        rows.append((xy, one.joints_3d, one.detected, sample.joints_3d[person]))
-        if not rows:
-            empty = torch.zeros(0, self.config.skeleton.num_joints, 3)
-            return Found(empty[..., :2], empty, empty[..., 0] > 0, empty)
-        xy, joints, found, truth = (np.stack(column) for column in zip(*rows, strict=True))
-        tensors = (torch.from_numpy(np.nan_to_num(xy.astype(np.float32))), torch.from_numpy(np.nan_to_num(joints)))
-        here = Found(*tensors, torch.from_numpy(found), torch.from_numpy(truth.astype(np.float32)))
-        if not mirrored:
-            return here
-        there = _turned(here, self.config.skeleton, images.shape[-1])
-        return Found(*(torch.cat(pair) for pair in zip(here, there, strict=True)))
+                truth[match[match >= 0]] = sample.joints_3d[match >= 0]
+                xy, scores = box.image_to_input(people.joints_2d), np.where(people.detected, people.scores, 0)
+                columns = (np.nan_to_num(xy), np.nan_to_num(people.joints_3d), scores, truth)
+                parts.append(Predicted(*(torch.from_numpy(c.astype(np.float32)) for c in columns)))
+        here = Predicted.cat(parts)
+        return Predicted.cat([here, _turned(here, self.config.skeleton, images.shape[-1])]) if mirrored else here
 
 
-def _turned(people: Found, skeleton: Skeleton, width: int) -> Found:
+def _turned(people: Predicted, skeleton: Skeleton, width: int) -> Predicted:
     """The same in mirrored pictures of this width."""
     flip, across = list(skeleton.flipped_joints), torch.tensor([-1.0, 1.0, 1.0])
     x, y = people.input_xy[:, flip].unbind(-1)
-    return Found(
+    return Predicted(
         torch.stack([width - 1 - x, y], -1),
         people.joints_3d[:, flip] * across,
-        people.found[:, flip],
+        people.scores[:, flip],
         people.truth[:, flip] * across,
     )
 
@@ -96,7 +139,7 @@ def predict_scenes(
     mirrored: bool = False,
     workers: int = 0,
     progress: bool = False,
-) -> Found:
+) -> Predicted:
     """What a network finds in random scenes.
 
     Args:
@@ -110,12 +153,12 @@ def predict_scenes(
         _Job(kinds[i % len(kinds)], seeds[begin : begin + _BATCH], mirrored)
         for i, begin in enumerate(range(0, len(seeds), _BATCH))
     ]
-    parts = []
+    parts: list[Predicted] = []
     with tqdm(total=len(seeds), unit="picture", disable=not progress, dynamic_ncols=True) as bar:
         for part in in_parts(partial(_predict_scenes, network, decoding, pack), jobs, workers):
-            parts.append(part)
+            parts.append(Predicted(*map(torch.from_numpy, part)))
             bar.update(min(_BATCH, len(seeds) - bar.n))
-    return Found(*(torch.from_numpy(np.concatenate(column)) for column in zip(*parts, strict=True)))
+    return Predicted.cat(parts)
 
 
 class _Job(NamedTuple):

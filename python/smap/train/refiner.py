@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -15,14 +16,17 @@ from tqdm import tqdm
 from ..decode import DecodeConfig
 from ..network import Hourglass, RefineNet, RefinerConfig
 from ..synthetic import SceneConfig
-from ..synthetic.assets import Assets
+from ..synthetic.assets import Assets, Split
 from ..synthetic.skeletons import random_skeletons
 from .corrupt import Corruption, Found, corrupt, photograph
-from .predictions import predict_scenes
+from .predictions import Predicted, predict_scenes
 from .schedule import Schedule
 
 _VALIDATION_BODIES = 2000
 _NEAREST = 0.1  # metres
+
+
+CANDIDATES = DecodeConfig(peak_threshold=0.15, min_joints=2, min_score=0.0, max_overlap=0.5)
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,12 @@ class RefinerTraining:
         bodies: captured poses on random builds that are drawn before the first step.
         pictures: rendered for the network's own predictions; 0 or no network: corrupted poses only.
         network_share: of those predictions in a batch.
-        decode: of the network's maps.
+        decode: of the network's maps: as many people as may be there, for the judge to choose from.
         corruption: of the others; its ``input_size`` is the network's where there is one.
         pose_variety: of the scenes and bodies, see ``SceneConfig``.
         hidden: widths of the layers.
+        judge: of those that say how sure a person is; without a network there are none.
+        judge_steps: of their training, after the others'.
         ema: decay of the averaged weights.
         seed: of everything random.
         workers: processes that render pictures and look at them; 0 does without.
@@ -49,10 +55,12 @@ class RefinerTraining:
     bodies: int = 40_000
     pictures: int = 1500
     network_share: float = 0.4
-    decode: DecodeConfig = DecodeConfig()  # noqa: RUF009 - frozen
+    decode: DecodeConfig = CANDIDATES
     corruption: Corruption = field(default_factory=Corruption)
     pose_variety: float = 0.4
     hidden: tuple[int, ...] = (256, 512, 512, 256)
+    judge: tuple[int, ...] = (128, 128)
+    judge_steps: int = 3000
     ema: float = 0.995
     seed: int = 0
     workers: int = 0
@@ -63,59 +71,48 @@ def train_refiner(
     network: Hourglass | None,
     config: RefinerTraining,
     *,
-    split: str = "train",
+    predicted: Predicted | None = None,
+    split: Split = "train",
     progress: bool = True,
     observe: Callable[[int, float], None] | None = None,
 ) -> RefineNet:
-    """A refiner in eval mode that completes hidden joints and corrects the others.
+    """A refiner in eval mode that completes hidden joints, corrects the others and says how sure people are.
 
     Args:
         network: whose predictions on rendered scenes it learns to correct, in eval mode; None: only corrupted poses.
+        predicted: what ``look_at_scenes`` gave; by default it is asked.
         observe: gets step and mean error in metres now and then.
     """
     config = _of_network(config, network)
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     generator = torch.Generator().manual_seed(config.seed)
-    scenes = SceneConfig(
-        *config.corruption.input_size,
-        split="train" if split == "train" else "val",
-        pose_variety=config.pose_variety,
-    )
+    scenes = SceneConfig(*config.corruption.input_size, split=split, pose_variety=config.pose_variety)
     bodies = torch.from_numpy(random_skeletons(pack, scenes, config.bodies, rng))
-    predicted = None
-    if network is not None and config.pictures:
-        seeds = _seeds(rng, config.pictures)
-        kinds, decoding = _kinds(scenes), config.decode
-        predicted = predict_scenes(
-            network, decoding, pack, kinds, seeds, mirrored=True, workers=config.workers, progress=progress
-        )
-        predicted = predicted if len(predicted.found) else None
-    refiner = RefineNet(RefinerConfig(hidden=config.hidden, anchor_depth="corrected"))
+    if predicted is None and network is not None and config.pictures:
+        predicted = look_at_scenes(pack, network, config, split=split, progress=progress)
+    seen = None if predicted is None else predicted.matched()
+    share = config.network_share if seen is not None and len(seen.found) else 0.0
+    judged = predicted is not None and len(predicted.truth) > 0
+    shape = RefinerConfig(hidden=config.hidden, anchor_depth="corrected", judge=config.judge if judged else ())
+    refiner = RefineNet(shape)
     averaged = torch.optim.swa_utils.AveragedModel(
         refiner, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema), use_buffers=True
     )
     optimiser = torch.optim.AdamW(refiner.parameters(), lr=config.schedule.peak, weight_decay=1e-4)
-    width = config.corruption.input_size[0]
+    width = max(config.corruption.input_size)
     refiner.train()
     for step in tqdm(range(config.schedule.steps), disable=not progress, unit="step"):
         for group in optimiser.param_groups:
             group["lr"] = config.schedule.rate(step)
-        own = round(config.batch * config.network_share) if predicted is not None else 0
+        own = round(config.batch * share)
         chosen = bodies[torch.randint(len(bodies), (config.batch - own,), generator=generator)]
         found = corrupt(
             *photograph(chosen, config.corruption, generator), refiner.config.skeleton, config.corruption, generator
         )
-        if predicted is not None and own:
-            rows = torch.randint(len(predicted.found), (own,), generator=generator)
-            # Fewer joints than the network found: completing is learnt on real errors too.
-            kept = predicted.found[rows]
-            thinner = kept & (
-                torch.rand(kept.shape, generator=generator) >= 0.3 * torch.rand(own, 1, generator=generator)
-            )
-            thinner = torch.where((thinner.sum(1) >= 2)[:, None], thinner, kept)
-            mine = Found(predicted.input_xy[rows], predicted.joints_3d[rows], thinner, predicted.truth[rows])
-            found = Found(*(torch.cat(pair) for pair in zip(found, mine, strict=True)))
+        if own:
+            assert seen is not None
+            found = Found(*(torch.cat(pair) for pair in zip(found, _thinned(seen, own, generator), strict=True)))
         errors = refined_errors(refiner, found, width)
         loss = errors.loss()
         optimiser.zero_grad(set_to_none=True)
@@ -127,14 +124,75 @@ def train_refiner(
             observe(step, float(errors.joints.detach().mean()))
     result = averaged.module
     assert isinstance(result, RefineNet)
-    return result.eval()
+    result.eval()
+    if predicted is not None and judged:
+        _train_judge(result, predicted, config, generator, progress)
+    return result
+
+
+def _thinned(people: Found, count: int, generator: torch.Generator) -> Found:
+    """So many of them, with fewer joints than were found: completing is learnt on real errors too."""
+    rows = torch.randint(len(people.found), (count,), generator=generator)
+    kept = people.found[rows]
+    thinner = kept & (torch.rand(kept.shape, generator=generator) >= 0.3 * torch.rand(count, 1, generator=generator))
+    thinner = torch.where((thinner.sum(1) >= 2)[:, None], thinner, kept)
+    return Found(people.input_xy[rows], people.joints_3d[rows], thinner, people.truth[rows])
+
+
+def _train_judge(
+    refiner: RefineNet, people: Predicted, config: RefinerTraining, generator: torch.Generator, progress: bool
+) -> None:
+    """Logistic regression of whether somebody is there, on what the refiner, which stays as it is, makes of people."""
+    features = refiner.judge_features(*_refined(refiner, people, max(config.corruption.input_size)))
+    real = people.real.float()
+    layers, schedule = refiner.judge_layers.train(), Schedule(steps=config.judge_steps, peak=1e-3, warmup=50)
+    optimiser = torch.optim.AdamW(layers.parameters(), lr=schedule.peak, weight_decay=1e-2)
+    for step in tqdm(range(schedule.steps), disable=not progress, unit="step"):
+        for group in optimiser.param_groups:
+            group["lr"] = schedule.rate(step)
+        rows = torch.randint(len(real), (256,), generator=generator)
+        loss = nn.functional.binary_cross_entropy_with_logits(layers(features[rows])[:, 0], real[rows])
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    layers.eval()
+
+
+def _refined(refiner: RefineNet, people: Predicted, input_length: int) -> tuple[Tensor, Tensor, Tensor, Tensor, int]:
+    """Arguments of ``RefineNet.judge``."""
+    refined = refiner.refine(people.input_xy, people.joints_3d, people.scores > 0, input_length)
+    return people.input_xy, people.joints_3d, people.scores, refined, input_length
+
+
+def look_at_scenes(
+    pack: Assets, network: Hourglass, config: RefinerTraining, *, split: Split = "train", progress: bool = False
+) -> Predicted:
+    """What ``train_refiner`` learns from beside damaged poses: the people, true and false, that a network finds."""
+    scenes = _scenes(network, config, split)
+    seeds = _seeds(np.random.default_rng([config.seed, 1]), config.pictures)
+    return predict_scenes(
+        network, config.decode, pack, _kinds(scenes), seeds, mirrored=True, workers=config.workers, progress=progress
+    )
+
+
+def looked_at(network: Hourglass, config: RefinerTraining) -> str:
+    """All that ``look_at_scenes`` depends on but the pack, as a digest."""
+    digest = hashlib.sha256(repr((config.decode, config.pictures, config.seed, config.pose_variety)).encode())
+    for name, value in network.state_dict().items():
+        digest.update(name.encode() + value.contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _kinds(scenes: SceneConfig) -> list[SceneConfig]:
-    """What the network is shown: photographs of any shape, a quarter of them close ones, a quarter upright."""
+    """What the network is shown: photographs of any shape; of five one is close, one upright and one without people."""
     usual = replace(scenes, letterbox_share=0.6, max_roll=15.0)
     near = replace(usual, depth=(1.2, 5.0), fov=(35.0, 62.0), max_roll=30.0)
-    return [usual, near, usual, replace(usual, width=scenes.height, height=scenes.width)]
+    upright = replace(usual, width=scenes.height, height=scenes.width)
+    return [usual, near, usual, upright, replace(usual, empty_share=1.0)]
+
+
+def _scenes(network: Hourglass, config: RefinerTraining, split: Split) -> SceneConfig:
+    return SceneConfig(*network.config.input_size, split=split, pose_variety=config.pose_variety)
 
 
 def _seeds(rng: np.random.Generator, count: int) -> list[int]:
@@ -214,14 +272,23 @@ def evaluate_refiner(refiner: RefineNet, people: Found, input_length: int) -> di
     }
 
 
+def average_precision(scores: Tensor, real: Tensor) -> float:
+    """Mean over the real people of the precision among those who are at least as sure: ``(P,)`` float and bool."""
+    order = scores.argsort(descending=True, stable=True)
+    hits = real[order].double()
+    precision = hits.cumsum(0) / torch.arange(1, len(hits) + 1)
+    return float((precision * hits).sum() / hits.sum())
+
+
 def validate_refiner(
     refiner: RefineNet, pack: Assets, network: Hourglass | None, config: RefinerTraining, pictures: int
 ) -> dict[str, float]:
-    """``evaluate_refiner`` on held-out poses and people: "corrupted ..." and, with a network, "predicted ..."."""
+    """``evaluate_refiner`` on held-out poses and people: "corrupted ..." and, with a network, "predicted ...", with the
+    ``average_precision`` of the people it finds, per cent, ordered by their joints' scores and by the judge."""
     config = _of_network(config, network)
     scenes = SceneConfig(*config.corruption.input_size, split="val")
     rng, generator = np.random.default_rng(config.seed + 1), torch.Generator().manual_seed(config.seed + 1)
-    width = config.corruption.input_size[0]
+    width = max(config.corruption.input_size)
     bodies = torch.from_numpy(random_skeletons(pack, scenes, _VALIDATION_BODIES, rng))
     truth, cameras = photograph(bodies, config.corruption, generator)
     found = corrupt(truth, cameras, refiner.config.skeleton, config.corruption, generator)
@@ -229,5 +296,8 @@ def validate_refiner(
     if network is not None and pictures:
         seeds = _seeds(rng, pictures)
         predicted = predict_scenes(network, config.decode, pack, [scenes], seeds, workers=config.workers)
-        figures |= {f"predicted {k}": v for k, v in evaluate_refiner(refiner, predicted, width).items()}
+        figures |= {f"predicted {k}": v for k, v in evaluate_refiner(refiner, predicted.matched(), width).items()}
+        judged = refiner.judge(*_refined(refiner, predicted, width))
+        for name, scores in (("mean_score", predicted.scores.mean(1)), ("judge", judged)):
+            figures[f"predicted average_precision_{name}_percent"] = 100 * average_precision(scores, predicted.real)
     return figures
