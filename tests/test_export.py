@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from smap import SMAP15, Camera, DecodeConfig, Letterbox, Maps, People, Skeleton, decode, lift
 from smap.export import MapsToPeople, Pipeline, export_package, export_program, load
 from smap.lift import Views
-from smap.network import IMAGE_MEAN, IMAGE_STD, Hourglass, NetworkConfig, RefineNet, RefinerConfig, fold
+from smap.maps import MAP_NAMES
+from smap.network import IMAGE_MEAN, IMAGE_STD, Hourglass, NetworkConfig, RefineNet, RefinerConfig, fold, normalise
 from smap.ops import LIBRARIES, make_targets
 
 from .scenes import scene_maps
@@ -163,6 +164,26 @@ def test_a_real_network_and_a_refiner_in_one_program(tmp_path: Path) -> None:
         assert (people.person_scores >= 0.5).all()
         assert (np.diff(people.joints_3d[:, SMAP15.root, 2]) >= 0).all()
     assert program.predict([]) == []
+
+
+def test_mirrored_pictures_are_looked_at_too(scenes: tuple[Maps, Views, list], tmp_path: Path) -> None:
+    """The pipeline is that of the mean of a picture's maps and its mirror image's, mirrored back; so is its program."""
+    plain, pipeline = (Pipeline(Recalled(scenes[0]), DecodeConfig(max_people=20), mirror=how) for how in (False, True))
+    export_program(pipeline, tmp_path / "mirrored.pt2")
+    program = load(tmp_path / "mirrored.pt2")
+    for batch in ([2], [0, 3, 4]):
+        images, frames, cameras = canvases(batch), scenes[1].frames[batch], scenes[1].cameras[batch]
+        images[:, 0, -1, 0] = images[:, 0, 0, 0]  # both corners name the scene
+        here, there = (Maps(*plain.network(normalise(i)), SMAP15) for i in (images, images.flip(2)))
+        seen: list[tuple[Tensor, ...]] = []
+        handle = pipeline.people.register_forward_pre_hook(lambda _, inputs, seen=seen: seen.append(inputs))
+        found = pipeline(images, frames, cameras)
+        handle.remove()
+        for name, maps in zip(MAP_NAMES, seen[0], strict=False):
+            mean = (getattr(here, name) + getattr(there.mirrored(), name)) / 2
+            torch.testing.assert_close(maps, mean, rtol=1e-4, atol=2e-4)  # convolutions of another batch size
+        assert found[-1].min() > 0
+        equal(program(images, frames, cameras), found)
 
 
 def test_maps_of_another_network_and_skeleton(tmp_path: Path) -> None:

@@ -22,8 +22,9 @@ from .decode import DecodeConfig, decode
 from .estimator import check_input_size, lay_out, load_models, read_pictures, recommended_decode
 from .letterbox import Letterbox
 from .lift import Lifted, Views, lift_detections, refine, to_people
-from .maps import Maps
+from .maps import MAP_NAMES, Maps
 from .network import STRIDE, Hourglass, NetworkConfig, RefineNet, fold, normalise
+from .network.mirror import both, mean_of_both
 from .people import People
 from .skeleton import Skeleton
 
@@ -93,6 +94,7 @@ class Pipeline(nn.Module):
         refiner: None leaves people as lifted.
         input_size: ``(width, height)`` of the canvases, multiples of 32; default: the network's own.
         device, dtype: of the network's arithmetic; maps and people are float32 always.
+        mirror: average the maps over each picture and its mirror image, see ``Estimator``.
 
     Raises:
         ValueError: ``input_size`` does not fit.
@@ -107,10 +109,12 @@ class Pipeline(nn.Module):
         input_size: tuple[int, int] | None = None,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        mirror: bool = False,
     ):
         super().__init__()
         config: NetworkConfig = network.config  # type: ignore[assignment]
         self.input_size, self.dtype = check_input_size(input_size or config.input_size), dtype
+        self.mirror = mirror
         if isinstance(network, Hourglass):
             self.network: nn.Module = fold(network, torch.device(device), dtype)
         else:
@@ -131,11 +135,12 @@ class Pipeline(nn.Module):
         input_size: tuple[int, int] | None = None,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        mirror: bool = False,
     ) -> Pipeline:
         """The pipeline of weights files; arguments and errors as ``Estimator``."""
         network, refine_net = load_models(weights, refiner)
         decode = decode or recommended_decode(weights, refiner)
-        return cls(network, decode, refine_net, input_size=input_size, device=device, dtype=dtype)
+        return cls(network, decode, refine_net, input_size=input_size, device=device, dtype=dtype, mirror=mirror)
 
     @property
     def skeleton(self) -> Skeleton:
@@ -149,8 +154,13 @@ class Pipeline(nn.Module):
             frames: ``(B, 4)`` float32, where each picture lies on its map; see ``lift.Views``.
             cameras: ``(B, 4)`` float32 fx, fy, cx, cy in image pixels.
         """
-        maps = self.network(normalise(images).to(self.dtype))
-        people: PeopleTensors = self.people(*(m.float() for m in maps), frames, cameras)
+        pictures = normalise(images).to(self.dtype)
+        found = self.network(both(pictures) if self.mirror else pictures)
+        heatmaps, pafs, limb_depths, root_depth = (m.float() for m in found)
+        maps = Maps(heatmaps, pafs, limb_depths, root_depth, self.skeleton)
+        if self.mirror:
+            maps = mean_of_both(maps)
+        people: PeopleTensors = self.people(*(getattr(maps, name) for name in MAP_NAMES), frames, cameras)
         return people
 
 

@@ -41,7 +41,8 @@ class Person:
 
     def __repr__(self) -> str:
         x, y, z = self.root
-        return f"Person({int(self.detected.sum())}/{len(self.detected)} joints, root at ({x:.2f}, {y:.2f}, {z:.2f}) m)"
+        joints = f"{int(self.detected.sum())}/{len(self.detected)} joints"
+        return f"Person({joints}, score {self.score:.2f}, root at ({x:.2f}, {y:.2f}, {z:.2f}) m)"
 
 
 @dataclass(frozen=True, repr=False)

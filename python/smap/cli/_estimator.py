@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..estimator import Estimator
 
 
-def add_estimator_arguments(parser: argparse.ArgumentParser, *, mirror: bool = True) -> None:
+def add_estimator_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("network")
     group.add_argument(
         "--weights", default="default", metavar="FILE", help=".safetensors or the authors' SMAP.pth (default: built in)"
@@ -28,9 +28,8 @@ def add_estimator_arguments(parser: argparse.ArgumentParser, *, mirror: bool = T
     group.add_argument(
         "--input-size", type=parse_size, metavar="WxH", help="of the network's input (default: the weights' own)"
     )
-    if mirror:
-        help_text = "average over the mirrored picture: better, at twice the network's time"
-        group.add_argument("--mirror", action="store_true", help=help_text)
+    help_text = "average over the mirrored picture: better, at twice the network's time"
+    group.add_argument("--mirror", action="store_true", help=help_text)
     group.add_argument("--association", help="how joints become people, see DecodeConfig (default: the library's)")
     help_text = "people of whom the refiner is less sure are dropped (default: what its file recommends)"
     group.add_argument("--min-person-score", type=float, metavar="P", help=help_text)

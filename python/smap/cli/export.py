@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-people", type=positive, help="size of the output (default: the weights' or DecodeConfig's)"
     )
-    add_estimator_arguments(parser, mirror=False)
+    add_estimator_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
         input_size=args.input_size,
         device=find_device(args.device or "cpu"),
         dtype=getattr(torch, args.dtype),
+        mirror=args.mirror,
     )
     prepare_folder(args.target.parent)
     (export_package if args.compile else export_program)(pipeline, args.target)

@@ -32,19 +32,21 @@ class MirroredNetwork:
 
     @torch.inference_mode()
     def __call__(self, batch: Tensor) -> Maps:
-        return _mean(self._network(_both(batch)))
+        return mean_of_both(self._network(both(batch)))
 
     @torch.inference_mode()
     def eager(self, batch: Tensor) -> Maps:
-        return _mean(self._network.eager(_both(batch)))
+        return mean_of_both(self._network.eager(both(batch)))
 
 
-def _both(batch: Tensor) -> Tensor:
+def both(batch: Tensor) -> Tensor:
+    """``(B, 3, H, W)`` pictures, then their mirror images."""
     return torch.cat([batch, batch.flip(-1)])
 
 
-def _mean(maps: Maps) -> Maps:
-    half = len(maps) // 2
+def mean_of_both(maps: Maps) -> Maps:
+    """What the maps of ``both`` say of the pictures."""
+    half = maps.heatmaps.shape[0] // 2  # not len(), which a tracer takes for a constant
     plain, mirrored = maps[:half], maps[half:].mirrored()
     means = {name: (getattr(plain, name) + getattr(mirrored, name)) / 2 for name in MAP_NAMES}
     return replace(plain, **means)
