@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from smap import SMAP15, Camera, Estimator, Letterbox, Maps, WeightsError
+from smap import SMAP15, Camera, DecodeConfig, Estimator, Letterbox, Maps, People, WeightsError
+from smap.estimator import recommended_decode
 from smap.maps import MAP_NAMES
 from smap.network import Hourglass, NetworkConfig, RefineNet, RefinerConfig, save_network, save_refiner
 
@@ -186,3 +188,49 @@ def test_letterbox_of_the_estimator_is_the_public_one(weights: Path) -> None:
     maps = estimator.network(normalise(torch.from_numpy(box.apply(picture))[None]))
     by_hand = lift(maps, decode(maps, estimator.decode), box, camera)[0]
     np.testing.assert_array_equal(estimator.predict(picture).joints_3d, by_hand.joints_3d)
+
+
+def test_the_refiner_recommends_before_the_weights(tmp_path: Path, weights: Path, refiner: Path) -> None:
+    telling, judging = tmp_path / "telling.safetensors", tmp_path / "judging.safetensors"
+    save_network(Hourglass(TINY), telling, notes={"decode": '{"peak_threshold": 0.3}'})
+    note = '{"peak_threshold": 0.15, "min_person_score": 0.5}'
+    save_refiner(RefineNet(RefinerConfig(judge=(4,))), judging, notes={"decode": note})
+    own, judged = DecodeConfig(peak_threshold=0.3), DecodeConfig(peak_threshold=0.15, min_person_score=0.5)
+    for arguments, expected in (
+        ((weights, None), DecodeConfig()),
+        ((weights, refiner), DecodeConfig()),
+        ((telling, None), own),
+        ((telling, "default"), own),  # the default refiner belongs to the default weights
+        ((telling, refiner), own),
+        ((telling, judging), judged),
+    ):
+        assert recommended_decode(*arguments) == expected
+        assert Estimator(arguments[0], refiner=arguments[1], device="cpu").decode == expected
+    changed = recommended_decode(telling, judging, min_person_score=0.7, association=None)
+    assert changed == DecodeConfig(peak_threshold=0.15, min_person_score=0.7)
+    save_refiner(RefineNet(RefinerConfig()), judging, notes={"decode": '{"peak_threshold": "high"}'})
+    with pytest.raises(WeightsError, match="must recommend fields of DecodeConfig, got"):
+        recommended_decode(telling, judging)
+
+
+def test_people_can_be_dropped_only_by_a_refiner_that_judges(tmp_path: Path, weights: Path, refiner: Path) -> None:
+    sure = DecodeConfig(peak_threshold=0.0, counted_share=0.0, min_joints=1, min_person_score=0.5)
+    for without in (None, refiner):
+        with pytest.raises(ValueError, match=r"min_person_score must be 0 without a refiner that judges, got 0\.5"):
+            Estimator(weights, refiner=without, decode=sure, device="cpu")
+    judging = tmp_path / "judging.safetensors"
+    save_refiner(RefineNet(RefinerConfig(judge=(4,))), judging)
+    picture = RNG.integers(0, 256, (90, 120, 3), dtype=np.uint8)
+
+    def people(least: float) -> People:
+        decode = replace(sure, min_person_score=least)
+        return Estimator(weights, refiner=judging, decode=decode, device="cpu", input_size=(128, 96)).predict(picture)
+
+    found = people(0.0)
+    least = float(found.person_scores.mean())  # of a judge that has learnt nothing
+    kept, expected = people(least), found.select(found.person_scores >= least)
+    assert 0 < len(expected) < len(found)
+    np.testing.assert_array_equal(kept.joints_3d, expected.joints_3d)
+    np.testing.assert_array_equal(kept.person_scores, expected.person_scores)
+    with pytest.raises(ValueError, match=r"min_person_score must be in \[0, 1\], got 80"):
+        DecodeConfig(min_person_score=80)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,7 +107,7 @@ def test_an_exported_program_gives_exactly_the_people_of_eager(
         inputs = canvases(batch), views.frames[batch], views.cameras[batch]
         joints_3d, joints_2d, scores, person_scores, count = program(*inputs)
         equal((joints_3d, joints_2d, scores, person_scores, count), pipeline(*inputs))
-        torch.testing.assert_close(person_scores, scores.mean(-1))
+        torch.testing.assert_close(person_scores, scores.clamp(max=1).mean(-1))
         assert count.tolist() == [len(truth[i][0]) for i in batch]
         for row, i in enumerate(batch):
             n = int(count[row])
@@ -164,6 +165,10 @@ def test_a_real_network_and_a_refiner_in_one_program(tmp_path: Path) -> None:
         assert (people.person_scores >= 0.5).all()
         assert (np.diff(people.joints_3d[:, SMAP15.root, 2]) >= 0).all()
     assert program.predict([]) == []
+    everyone = Pipeline(network, replace(config, min_person_score=0), refiner, input_size=(128, 96))
+    assert all(everyone(images, *Views.of(boxes, known, "cpu"))[-1] > expected[-1])
+    with pytest.raises(ValueError, match=r"min_person_score must be 0 without a refiner that judges, got 0\.5"):
+        Pipeline(network, config, RefineNet(RefinerConfig()))
 
 
 def test_mirrored_pictures_are_looked_at_too(scenes: tuple[Maps, Views, list], tmp_path: Path) -> None:

@@ -165,10 +165,10 @@ def test_people_are_near_to_far_after_their_depths_were_corrected() -> None:
 
 
 class Sure(Exchange):
-    """Also says how sure it is: as many tenths as joints were found."""
+    """Also says how sure it is: a twentieth for each joint that was found."""
 
     def judge(self, input_xy: torch.Tensor, joints_3d: torch.Tensor, scores: torch.Tensor, *_: object) -> torch.Tensor:
-        return (scores > 0).sum(1) / 10
+        return (scores > 0).sum(1) / 20
 
 
 def test_people_of_whom_the_refiner_is_unsure_are_dropped() -> None:
@@ -185,17 +185,40 @@ def test_people_of_whom_the_refiner_is_unsure_are_dropped() -> None:
     refiner = Sure(judge=(4,))
     kept = refine(refiner, lifted, both, BOX.input_size)
     assert kept.counts.tolist() == [4, 2]
-    refined = refine(refiner, lifted, both, BOX.input_size, min_person_score=0.55)
+    refined = refine(refiner, lifted, both, BOX.input_size, min_person_score=0.28)
     assert refined.counts.tolist() == [3, 1]
     torch.testing.assert_close(refined.joints_3d[0, :3, SMAP15.root, 2], torch.tensor([20 / 6, 4.0, 20 / 3]))
-    torch.testing.assert_close(refined.person_scores, torch.tensor([[1.5, 1.5, 1.5, 0], [0.6, 0, 0, 0]]))
+    torch.testing.assert_close(refined.person_scores, torch.tensor([[0.75, 0.75, 0.75, 0], [0.3, 0, 0, 0]]))
     torch.testing.assert_close(refined.joints_2d[0, 0], lifted.joints_2d[0, 3])
     for rest in (refined.joints_3d, refined.joints_2d):
         assert rest[0, 3].isnan().all() and rest[1, 1:].isnan().all()
     assert (refined.scores[0, 3] == 0).all() and (refined.scores[1, 1:] == 0).all()
     everyone = to_people(refined, [CAMERA] * 2, SMAP15)
     assert [len(one) for one in everyone] == [3, 1]
-    assert everyone[1][0].score == pytest.approx(0.6)
+    assert everyone[1][0].score == pytest.approx(0.3)
+
+
+def test_who_has_no_root_is_the_last_of_those_who_stay() -> None:
+    """A refiner that hangs people on their root leaves the others as they are."""
+    _, inputs = one_person(6)
+    people = torch.zeros(1, 3, 15, dtype=torch.int64)
+    people[0, 0, 4:] = -1  # is dropped
+    people[0, 1, SMAP15.root] = -1
+    lifted = lift_one(inputs, people, 4.0)
+    refiner = Sure(judge=(4,))
+    refiner.refine = lambda input_xy, joints_3d, found, width: joints_3d
+    refined = refine(refiner, lifted, views(), BOX.input_size, min_person_score=0.5)
+    assert refined.counts.tolist() == [2]
+    torch.testing.assert_close(refined.person_scores, torch.tensor([[0.75, 0.7, 0.0]]))
+    torch.testing.assert_close(refined.joints_2d[0, 1], lifted.joints_2d[0, 1], equal_nan=True)
+
+
+def test_scores_of_people_stay_below_one() -> None:
+    """Peaks of other networks may be higher."""
+    _, (limb_depths, xy, score) = one_person(6)
+    lifted = lift_one((limb_depths, xy, 3 * score), torch.zeros(1, 1, 15, dtype=torch.int64), 4.0)
+    assert lifted.scores.min() > 2
+    assert to_people(lifted, [CAMERA], SMAP15)[0][0].score == 1
 
 
 def test_one_camera_per_image() -> None:

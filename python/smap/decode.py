@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -39,7 +38,7 @@ class DecodeConfig:
         min_joints: people with fewer joints are dropped.
         min_score: people whose joints' scores, 0 for joints that were not found, have a lower mean are dropped.
         min_person_score: people of whom a refiner that judges people (``RefineNet.judge``) is less sure are dropped
-            after it; without such a refiner nobody is. It is ``Person.score``.
+            after it; 0 without such a refiner. It is ``Person.score``.
         max_overlap: ``"optimal"`` drops people more of whose joints, as a share, lie on joints, whichever, of a surer
             person who is as near, even if that one is dropped too: bodies that a network in doubt about left and right
             shows twice (pose NMS). It costs some people in dense crowds; 1 drops nobody.
@@ -79,18 +78,15 @@ class DecodeConfig:
             "sample_threshold",
             "counted_share",
             "min_score",
-            "min_person_score",
             "max_overlap",
         ):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")
+        if not 0 <= self.min_person_score <= 1:
+            raise ValueError(f"min_person_score must be in [0, 1], got {self.min_person_score}")
         for name in ("max_peaks", "max_people", "min_joints"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-
-    def changed(self) -> dict[str, Any]:
-        """The fields that differ from the defaults: ``DecodeConfig(**config.changed()) == config``."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
 
     @classmethod
     def official(cls, map_scale: float = 3.0, *, association: str = "depth-aware") -> DecodeConfig:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ class Estimator:
         device: where everything runs; default: the GPU if torch has one and the library was built for it, else the CPU.
         dtype: arithmetic of the network; default: the fastest that keeps the maps (see ``network.prepare``).
         decode: settings of the association; default: those that the refiner's file recommends, else the weights' file,
-            else ``DecodeConfig()``.
+            else ``DecodeConfig()``. To change one of them: ``replace(smap.Estimator().decode, min_person_score=0.8)``.
         input_size: ``(width, height)`` of the network's input, multiples of 32; default: the weights' own, turned
             upright for pictures that are higher than wide, whose people would be small between wide bars otherwise.
         mirror: average the maps over each picture and its mirror image: better, at twice the network's time.
@@ -61,7 +62,8 @@ class Estimator:
     Raises:
         FileNotFoundError: there is no such weights file.
         WeightsError: the weights cannot be used.
-        ValueError: the device does not exist, or ``input_size`` does not fit.
+        ValueError: the device does not exist, ``input_size`` does not fit, or ``decode`` drops people by a score that
+            no refiner gives.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Estimator:
         self.input_size = check_input_size(input_size or network.config.input_size)
         self._turns = input_size is None
         self.decode = decode or recommended_decode(weights, refiner)
+        check_judged(self.decode, self._refiner)
         prepared = prepare(network, self.device, dtype)
         self._network = MirroredNetwork(prepared) if mirror else prepared
         self.dtype: torch.dtype = self._network.dtype
@@ -182,11 +185,13 @@ def load_models(
     weights: str | os.PathLike[str], refiner: str | os.PathLike[str] | None
 ) -> tuple[Hourglass, RefineNet | None]:
     """The network and the refiner that these arguments of ``Estimator`` name, on the CPU, for inference."""
-    network, refiner_file = load_network(resolve_weights(weights)), _refiner_file(weights, refiner)
-    return network, None if refiner_file is None else load_refiner(refiner_file).folded()
+    network = load_network(resolve_weights(weights))
+    file = refiner_file(weights, refiner)
+    return network, None if file is None else load_refiner(file).folded()
 
 
-def _refiner_file(weights: str | os.PathLike[str], refiner: str | os.PathLike[str] | None) -> Path | None:
+def refiner_file(weights: str | os.PathLike[str], refiner: str | os.PathLike[str] | None) -> Path | None:
+    """The file of the refiner that these arguments of ``Estimator`` name, if they name one."""
     if refiner is None or (refiner == "default" and weights != "default"):
         return None
     return resolve_weights(refiner, "refiner")
@@ -225,15 +230,26 @@ def resolve_weights(weights: str | os.PathLike[str], kind: str = "default") -> P
     return path
 
 
-def recommended_decode(weights: str | os.PathLike[str], refiner: str | os.PathLike[str] | None = None) -> DecodeConfig:
+def recommended_decode(
+    weights: str | os.PathLike[str], refiner: str | os.PathLike[str] | None = None, **changes: Any
+) -> DecodeConfig:
     """The settings that these arguments of ``Estimator`` were validated with: JSON fields of ``DecodeConfig`` under
     "decode" in the notes of the refiner's file or, when it says nothing, the weights'.
+
+    Args:
+        changes: fields that differ; None is as recommended.
 
     Raises:
         FileNotFoundError: there is no such file.
         WeightsError: they do not fit.
+        ValueError: a change is out of its range.
     """
-    for path in (_refiner_file(weights, refiner), resolve_weights(weights)):
+    recommended = _recommended(weights, refiner)
+    return replace(recommended, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _recommended(weights: str | os.PathLike[str], refiner: str | os.PathLike[str] | None) -> DecodeConfig:
+    for path in (refiner_file(weights, refiner), resolve_weights(weights)):
         if path is None or path.suffix != ".safetensors":  # the authors' checkpoints say nothing
             continue
         text = read_notes(path).get("decode")
@@ -243,6 +259,11 @@ def recommended_decode(weights: str | os.PathLike[str], refiner: str | os.PathLi
             except (TypeError, ValueError) as error:
                 raise WeightsError(f"{path} must recommend fields of DecodeConfig, got {text!r} ({error})") from error
     return DecodeConfig()
+
+
+def check_judged(decode: DecodeConfig, refiner: RefineNet | None) -> None:
+    if decode.min_person_score > 0 and (refiner is None or not refiner.config.judge):
+        raise ValueError(f"min_person_score must be 0 without a refiner that judges, got {decode.min_person_score}")
 
 
 def check_input_size(size: tuple[int, int]) -> tuple[int, int]:

@@ -19,12 +19,12 @@ from torch.export import Dim, ExportedProgram
 
 from .camera import Camera
 from .decode import DecodeConfig, decode
-from .estimator import check_input_size, lay_out, load_models, read_pictures, recommended_decode
+from .estimator import check_input_size, check_judged, lay_out, load_models, read_pictures, recommended_decode
 from .letterbox import Letterbox
 from .lift import Lifted, Views, lift_detections, refine, to_people
 from .maps import MAP_NAMES, Maps
 from .network import STRIDE, Hourglass, NetworkConfig, RefineNet, fold, normalise
-from .network.mirror import both, mean_of_both
+from .network.mirror import mean_of_both, with_mirror_images
 from .people import People
 from .skeleton import Skeleton
 
@@ -97,7 +97,7 @@ class Pipeline(nn.Module):
         mirror: average the maps over each picture and its mirror image, see ``Estimator``.
 
     Raises:
-        ValueError: ``input_size`` does not fit.
+        ValueError: ``input_size`` does not fit, or ``decode`` drops people by a score that the refiner does not give.
     """
 
     def __init__(
@@ -123,6 +123,7 @@ class Pipeline(nn.Module):
             weight.data = weight.data.contiguous()  # the only layout that torch.export.save knows
         self.people = MapsToPeople(config.skeleton, decode, copy.deepcopy(refiner), input_size=self.input_size)
         self.people.to(device)
+        check_judged(self.people.decode, refiner)
         self.eval().requires_grad_(False)
 
     @classmethod
@@ -155,7 +156,7 @@ class Pipeline(nn.Module):
             cameras: ``(B, 4)`` float32 fx, fy, cx, cy in image pixels.
         """
         pictures = normalise(images).to(self.dtype)
-        found = self.network(both(pictures) if self.mirror else pictures)
+        found = self.network(with_mirror_images(pictures) if self.mirror else pictures)
         heatmaps, pafs, limb_depths, root_depth = (m.float() for m in found)
         maps = Maps(heatmaps, pafs, limb_depths, root_depth, self.skeleton)
         if self.mirror:

@@ -128,7 +128,7 @@ def lift_tensors(
     joints_3d, joints_2d, scores = place_joints(
         relative, peak_xy, peak_score, people, root_depths, *views, tree.paths, tree.order
     )
-    return Lifted(joints_3d, joints_2d, scores, scores.mean(-1), counts)
+    return Lifted(joints_3d, joints_2d, scores, scores.clamp(max=1).mean(-1), counts)
 
 
 def lift_detections(
@@ -217,38 +217,54 @@ def refine(
     """Correct, complete and judge lifted people (paper Sec. 3.3, RefineNet).
 
     Joints that were found keep their image position and get the refined depth; the others get the refined position and
-    its projection as image position, and keep score 0. People are near to far again where their depths were corrected.
+    its projection as image position, and keep score 0. Where depths were corrected or people judged, they are near to
+    far again by their refined roots, and ``person_scores`` are the judge's.
 
     Args:
         input_size: ``(width, height)`` of the network's input; its longer side is the refiner's unit of length.
         stride: input pixels per map pixel.
         min_person_score: people of whom a refiner that judges is less sure are dropped.
+
+    Returns:
+        As many rows as given; ``counts`` says how many people stay, the rows behind them are NaN with score 0.
     """
-    scores, counts = lifted.scores, lifted.counts
-    people, found = scores.shape[:2], scores > 0
+    people, found, length = lifted.scores.shape[:2], lifted.scores > 0, max(input_size)
     map_xy = lifted.joints_2d * views.frames[:, None, None, :1] + views.frames[:, None, None, 1:3]
     input_xy = (map_xy + 0.5) * stride - 0.5
     given = input_xy.flatten(0, 1), lifted.joints_3d.flatten(0, 1)
-    refined = refiner.refine(*given, found.flatten(0, 1), max(input_size))
-    person_scores = refiner.judge(*given, scores.flatten(0, 1), refined, max(input_size)).unflatten(0, people)
-    refined = refined.unflatten(0, people)
+    refined = refiner.refine(*given, found.flatten(0, 1), length)
+    depths = refined.unflatten(0, people)
     focal, centre = views.cameras[:, None, None, :2], views.cameras[:, None, None, 2:]
-    projected = refined[..., :2] / refined[..., 2:] * focal + centre
+    projected = depths[..., :2] / depths[..., 2:] * focal + centre
     joints_2d = torch.where(found[..., None], lifted.joints_2d, projected)
-    points = back_project(joints_2d.flatten(1, 2), refined[..., 2].flatten(1, 2), views.cameras)
-    points = points.unflatten(1, people[1:] + found.shape[2:])
+    points = back_project(joints_2d.flatten(1, 2), depths[..., 2].flatten(1, 2), views.cameras)
+    lifted = lifted._replace(joints_3d=points.unflatten(1, people[1:] + found.shape[2:]), joints_2d=joints_2d)
     if refiner.config.judge:
-        sure = (person_scores >= min_person_score) & found.any(-1)
-        unsure = ~sure[..., None]
-        points, joints_2d = (t.masked_fill(unsure[..., None], torch.nan) for t in (points, joints_2d))
-        scores, person_scores = scores.masked_fill(unsure, 0), person_scores.masked_fill(~sure, 0)
-        counts = sure.sum(1)
-    result = Lifted(points, joints_2d, scores, person_scores, counts)
-    if not refiner.config.judge and refiner.config.anchor_depth == "kept":
-        return result
-    # Who was moved may be in another place of the order; who was dropped goes last, as NaN.
-    order = points[:, :, refiner.config.skeleton.root, 2].argsort(dim=1, stable=True)
-    return Lifted._make([*(_rows(values, order) for values in result[:-1]), counts])
+        sureness = refiner.judge(*given, lifted.scores.flatten(0, 1), refined, length).unflatten(0, people)
+        lifted = _who_is_sure(lifted, sureness, min_person_score)
+    elif refiner.config.anchor_depth == "kept":
+        return lifted
+    return _near_to_far(lifted, refiner.config.skeleton.root)
+
+
+def _who_is_sure(lifted: Lifted, person_scores: Tensor, least: float) -> Lifted:
+    """With these scores, and without people who have less; what stays in their rows is padding."""
+    sure = (person_scores >= least) & (lifted.scores > 0).any(-1)
+    return Lifted(
+        lifted.joints_3d.masked_fill(~sure[..., None, None], torch.nan),
+        lifted.joints_2d.masked_fill(~sure[..., None, None], torch.nan),
+        lifted.scores.masked_fill(~sure[..., None], 0),
+        person_scores.masked_fill(~sure, 0),
+        sure.sum(1),
+    )
+
+
+def _near_to_far(lifted: Lifted, root: int) -> Lifted:
+    """By their roots; people without one are the last, before the padding."""
+    depths = lifted.joints_3d[:, :, root, 2]
+    padding = (lifted.scores == 0).all(-1)
+    order = depths.nan_to_num(torch.finfo(depths.dtype).max).masked_fill(padding, torch.inf).argsort(dim=1, stable=True)
+    return Lifted._make([*(_rows(values, order) for values in lifted[:-1]), lifted.counts])
 
 
 def _rows(values: Tensor, order: Tensor) -> Tensor:

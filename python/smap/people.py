@@ -89,6 +89,8 @@ class People:
             value = np.ascontiguousarray(value, dtype)
             if value.shape != shape:
                 raise ValueError(f"{name} must be {shape}, got {value.shape}")
+            if name == "person_scores" and not ((value >= 0) & (value <= 1)).all():
+                raise ValueError(f"person_scores must be in [0, 1], got {value.min()} to {value.max()}")
             object.__setattr__(self, name, value)
 
     @classmethod

@@ -38,13 +38,14 @@ def test_a_package_is_asked_for(weights: Path, tmp_path: Path, monkeypatch: pyte
     asked = []
 
     def package(pipeline: export.Pipeline, path: Path) -> None:
-        asked.append((pipeline.input_size, pipeline.dtype, pipeline.people.decode))
+        asked.append((pipeline.input_size, pipeline.dtype, pipeline.people.decode, pipeline.mirror))
         path.write_bytes(b"")
 
     monkeypatch.setattr(export, "export_package", package)
-    options = ["--weights", str(weights), "--compile", "--dtype", "bfloat16", "--max-people", "9"]
+    options = ["--weights", str(weights), "--compile", "--dtype", "bfloat16", "--max-people", "9", "--mirror"]
     assert main(["export", str(tmp_path / "smap.pt2"), *options]) == 0
-    assert asked == [(NetworkConfig.small().input_size, torch.bfloat16, DecodeConfig(peak_threshold=0.3, max_people=9))]
+    decode = DecodeConfig(peak_threshold=0.3, max_people=9)
+    assert asked == [(NetworkConfig.small().input_size, torch.bfloat16, decode, True)]
     assert export.Pipeline.of(weights).people.decode == DecodeConfig(peak_threshold=0.3)
 
 

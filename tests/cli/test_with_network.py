@@ -43,6 +43,11 @@ def test_predict(tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str
         (["--refiner", "nowhere.pth"], "nowhere.pth"),
         (["--input-size", "100x100"], "input_size must be"),
         (["--association", "telepathy"], "association must be"),
+        (["--min-person-score", "7"], "min_person_score must be in [0, 1], got 7"),
+        (
+            ["--min-person-score", "0.5", "--refiner", "none"],
+            "min_person_score must be 0 without a refiner that judges",
+        ),
     ],
 )
 @pytest.mark.parametrize("command", ["predict", "bench"])

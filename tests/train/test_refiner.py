@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from smap import SMAP15
+import smap.train.refiner as refiner_training
+from smap import SMAP15, DecodeConfig, Estimator
 from smap.cli import main
+from smap.estimator import recommended_decode
 from smap.network import Hourglass, RefineNet, RefinerConfig, load_refiner, read_notes, save_network
 from smap.synthetic import BuiltinPack, SceneConfig
 from smap.synthetic.skeletons import random_skeletons
 from smap.train.corrupt import Corruption, Found, _chains, corrupt, photograph
 from smap.train.predictions import Predicted
 from smap.train.refiner import (
+    CANDIDATES,
     RefinerTraining,
     Schedule,
     average_precision,
@@ -163,6 +166,30 @@ def test_learns_to_tell_people_from_ghosts(bodies: torch.Tensor) -> None:
     assert sure[others.real].median() > 0.8 and sure[~others.real].median() < 0.2
 
 
+def test_a_judge_needs_people_and_ghosts(bodies: torch.Tensor) -> None:
+    config = RefinerTraining(Schedule(steps=1), batch=8, bodies=20, judge_steps=1)
+    seen = people_and_ghosts(bodies, 20)
+    for rows, settings in ((seen.real, config), (~seen.real, config), (seen.real | True, replace(config, judge=()))):
+        chosen = Predicted(*(column[rows] for column in seen))
+        refiner = train_refiner(BuiltinPack(), None, settings, predicted=chosen, progress=False)
+        assert refiner.config.judge == ()
+
+
+def test_the_command_recommends_what_goes_with_the_judge(tmp_path, monkeypatch, bodies: torch.Tensor) -> None:
+    network, target = tmp_path / "network.safetensors", tmp_path / "refiner.safetensors"
+    tiny = Hourglass(replace(tiny_network(), input_size=(96, 64)))
+    save_network(tiny, network, notes={"decode": '{"peak_threshold": 0.4, "max_overlap": 0.6}'})
+    monkeypatch.setattr(refiner_training, "predict_scenes", lambda *_, **__: people_and_ghosts(bodies, 20))
+    command = ["train-refiner", "--weights", str(network), "--steps", "2", "--bodies", "50", "--quiet", str(target)]
+    assert main([*command, "--min-person-score", "0.4"]) == 0
+    refiner, notes = load_refiner(target), read_notes(target)
+    assert len(refiner.config.judge) > 0
+    assert float(notes["predicted average_precision_judge_percent"]) <= 100
+    expected = DecodeConfig(**CANDIDATES, max_overlap=0.6, min_person_score=0.4)
+    assert recommended_decode(network, target) == expected
+    assert Estimator(network, refiner=target, device="cpu").decode == expected
+
+
 def test_average_precision() -> None:
     real = torch.tensor([True, False, True, True])
     assert average_precision(torch.tensor([0.9, 0.1, 0.8, 0.7]), real) == 1
@@ -191,18 +218,28 @@ def test_what_the_network_found_is_kept_for_the_next_training(tmp_path, capsys, 
     network, kept = tmp_path / "network.safetensors", tmp_path / "kept" / "people.pt"
     save_network(Hourglass(replace(tiny_network(), input_size=(96, 64))), network)
     command = ["train-refiner", "--weights", str(network), "--steps", "2", "--bodies", "50", "--quiet"]
-    command += ["--pictures", "2", "--validation", "0", "--predictions", str(kept)]
+    command += ["--pictures", "2", "--validation", "1", "--predictions", str(kept)]
 
     assert main([*command, str(tmp_path / "one.safetensors")]) == 0
     assert kept.is_file()
-    monkeypatch.setattr("smap.train.refiner.predict_scenes", lambda *a, **k: pytest.fail("asked the network again"))
+    asked: list[int] = []
+    predict = refiner_training.predict_scenes
+
+    def predict_scenes(*arguments: object, **options: object) -> Predicted:
+        asked.append(len(arguments[4]))
+        return predict(*arguments, **options)
+
+    monkeypatch.setattr(refiner_training, "predict_scenes", predict_scenes)
     assert main([*command, str(tmp_path / "two.safetensors")]) == 0
+    assert asked == [1]  # for the validation
     one, two = (load_refiner(tmp_path / f"{name}.safetensors").state_dict() for name in ("one", "two"))
     assert all(torch.equal(one[name], two[name]) for name in one)
 
     capsys.readouterr()
     assert main([*command, str(tmp_path / "x.safetensors"), "--seed", "1"]) == 2
-    assert "predictions must be of this network and these settings, got others in" in capsys.readouterr().err
+    assert "predictions must be of this network, pack and settings, got others in" in capsys.readouterr().err
+    assert main([*command[:1], *command[3:], str(tmp_path / "x.safetensors")]) == 2
+    assert "predictions must come with weights and pictures" in capsys.readouterr().err
     kept.write_bytes(b"nonsense")
     assert main([*command, str(tmp_path / "x.safetensors")]) == 2
     assert str(kept) in capsys.readouterr().err

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..camera import Camera
@@ -40,12 +39,11 @@ def refiner_of(args: argparse.Namespace) -> str | None:
 
 
 def decode_of(args: argparse.Namespace, **more: object) -> DecodeConfig:
-    """What the files recommend, but for what the options say and ``more``, where it is not None."""
+    """What the files recommend, but for what the options say, and ``more``."""
     from ..estimator import recommended_decode
 
-    said = {"association": args.association, "min_person_score": args.min_person_score, **more}
-    recommended = recommended_decode(args.weights, refiner_of(args))
-    return replace(recommended, **{name: value for name, value in said.items() if value is not None})
+    changes = {"association": args.association, "min_person_score": args.min_person_score, **more}
+    return recommended_decode(args.weights, refiner_of(args), **changes)
 
 
 def make_estimator(args: argparse.Namespace) -> Estimator:

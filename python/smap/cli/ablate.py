@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..estimator import refiner_file
 from ..evaluate import ablate, ablation_json, ablation_markdown, rows_of
 from ._estimator import add_estimator_arguments
 from ._files import prepare_folder, write_whole
@@ -25,8 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     name, dataset = open_data(args)
     spec = spec_of(args)
-    refined = spec.refiner is not None and not (spec.refiner == "default" and spec.weights != "default")
-    rows = rows_of(spec, refined)
+    rows = rows_of(spec, refined=refiner_file(spec.weights, spec.refiner) is not None)
     if args.rows is not None:
         wanted = [part.strip() for part in args.rows.split(",")]
         unknown = [part for part in wanted if part not in {row.name for row in rows}]

@@ -84,11 +84,11 @@ def spec_of(args: argparse.Namespace) -> EstimatorSpec:
     return EstimatorSpec(
         args.weights,
         refiner_of(args),
-        args.device,
-        args.input_size,
-        args.association,
-        args.min_person_score,
-        args.mirror,
+        device=args.device,
+        input_size=args.input_size,
+        association=args.association,
+        min_person_score=args.min_person_score,
+        mirror=args.mirror,
     )
 
 
@@ -108,12 +108,7 @@ def settings_of(args: argparse.Namespace, spec: EstimatorSpec) -> dict[str, obje
         "data": args.data,
         "options": sorted(args.option),
         "limit": args.limit,
-        "weights": spec.weights,
-        "refiner": spec.refiner,
-        "input_size": spec.input_size,
-        "association": spec.association,
-        "min_person_score": spec.min_person_score,
-        "mirror": spec.mirror or None,
+        **spec.settings(),
     }
 
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from ._files import prepare_folder
-
-SURE = 0.5  # more likely than not
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.pt",
         help="where what the network found is kept, and read instead of rendering when it is there",
     )
+    help_text = "that the file recommends, see DecodeConfig (default: %(default)s)"
+    parser.add_argument("--min-person-score", type=float, default=0.5, metavar="P", help=help_text)
     parser.add_argument("--validation", type=int, default=200, help="held-out pictures (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=0, help="processes that render (default: none of their own)")
     parser.add_argument("--seed", type=int, default=0)
@@ -38,10 +38,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     import torch
 
+    from ..estimator import recommended_decode
     from ..network import load_network, save_refiner
     from ..synthetic import BuiltinPack, Pack
     from ..train.predictions import Predicted
-    from ..train.refiner import RefinerTraining, look_at_scenes, looked_at, train_refiner, validate_refiner
+    from ..train.refiner import (
+        CANDIDATES,
+        RefinerTraining,
+        look_at_scenes,
+        source_digest,
+        train_refiner,
+        validate_refiner,
+    )
 
     if args.target.suffix != ".safetensors":
         raise ValueError(f"target must end in .safetensors, got '{args.target}'")
@@ -53,19 +61,25 @@ def run(args: argparse.Namespace) -> int:
     pack = Pack.load(args.pack) if args.pack else BuiltinPack()
     config = RefinerTraining(bodies=args.bodies, pictures=args.pictures, seed=args.seed, workers=args.workers)
     config = replace(config, schedule=replace(config.schedule, steps=args.steps))
+    if network is not None:
+        config = replace(config, decode=recommended_decode(args.weights, **CANDIDATES))
+    recommended = replace(config.decode, min_person_score=args.min_person_score)
     predicted = None
-    if network is not None and args.pictures and args.predictions is not None:
+    if args.predictions is not None:
+        if network is None or not args.pictures:
+            raise ValueError(f"predictions must come with weights and pictures, got '{args.predictions}' alone")
+        source = source_digest(pack, network, config)
         if args.predictions.exists():
-            predicted = Predicted.load(args.predictions, looked_at(network, config))
+            predicted = Predicted.load(args.predictions, source)
         else:
             prepare_folder(args.predictions.parent)
             predicted = look_at_scenes(pack, network, config, progress=not args.quiet)
-            predicted.save(args.predictions, looked_at(network, config))
+            predicted.save(args.predictions, source)
     refiner = train_refiner(pack, network, config, predicted=predicted, progress=not args.quiet)
     figures = validate_refiner(refiner, pack, network, config, args.validation)
     notes = {name: f"{value:.1f}" for name, value in figures.items()}
     if refiner.config.judge:
-        notes["decode"] = json.dumps(replace(config.decode, min_person_score=SURE).changed())
+        notes["decode"] = json.dumps(asdict(recommended))
     save_refiner(refiner, args.target, dtype=torch.float16, notes=notes)
     for name, value in figures.items():
         print(f"{name:40s} {value:10.1f}")

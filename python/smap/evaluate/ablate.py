@@ -44,7 +44,8 @@ def rows_of(spec: EstimatorSpec, refined: bool) -> list[Row]:
     others = sorted(set(ASSOCIATIONS) - {"depth-aware"}, reverse=True)  # the paper's baseline first
     rows = [Row("full", full), *(Row(name, replace(spec, association=name)) for name in others)]
     if refined:
-        rows.append(Row("no refiner", replace(full, refiner=None)))
+        # With the settings that the weights recommend for that.
+        rows.append(Row("no refiner", replace(full, refiner=None, min_person_score=None)))
     rows.append(Row("default intrinsics", full, known_cameras=False))
     return rows
 
@@ -99,7 +100,7 @@ def ablate(
             known_cameras=row.known_cameras,
             file=file,
             resume=resume and file is not None and file.exists(),
-            settings={"row": row.name, "weights": row.spec.weights, "refiner": row.spec.refiner},
+            settings={"row": row.name, **row.spec.settings()},
             progress=progress,
         )
     return results

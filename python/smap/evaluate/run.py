@@ -7,7 +7,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from ..camera import Camera
 from ..data import Dataset
+from ..decode import DecodeConfig
 from ..errors import DatasetError
 from ..image import read_image
 from ..metrics import Protocol as Rules
@@ -47,16 +48,24 @@ class EstimatorSpec:
     min_person_score: float | None = None
     mirror: bool = False
 
-    def __call__(self) -> Predictor:
-        from ..estimator import Estimator, recommended_decode
+    def decode(self) -> DecodeConfig:
+        from ..estimator import recommended_decode
 
-        said: dict[str, Any] = {"association": self.association, "min_person_score": self.min_person_score}
-        decode = recommended_decode(self.weights, self.refiner)
+        changes = {"association": self.association, "min_person_score": self.min_person_score}
+        return recommended_decode(self.weights, self.refiner, **changes)
+
+    def settings(self) -> dict[str, Any]:
+        """What predictions depend on, as JSON types."""
+        return asdict(self) | {"decode": asdict(self.decode())}
+
+    def __call__(self) -> Predictor:
+        from ..estimator import Estimator
+
         estimator: Predictor = Estimator(
             self.weights,
             refiner=self.refiner,
             device=self.device,
-            decode=replace(decode, **{name: value for name, value in said.items() if value is not None}),
+            decode=self.decode(),
             input_size=self.input_size,
             mirror=self.mirror,
         )

@@ -149,8 +149,8 @@ class StoredPredictions:
     """A JSON Lines file, read line by line as its images are asked for.
 
     A line is ``{"image": name, "people": [{"joints_3d_m": [[x, y, z] or null, ...], "joints_2d_px": [[x, y] or null,
-    ...]}]}``, optionally with ``scores``, ``detected`` and ``camera_px``: what any method can write. Names are those of
-    the data set's samples. The first line may be a header that names another skeleton.
+    ...]}]}``, optionally with ``scores``, ``detected``, ``score`` and ``camera_px``: what any method can write. Names
+    are those of the data set's samples. The first line may be a header that names another skeleton.
 
     Raises:
         DatasetError: a line is not such an object.

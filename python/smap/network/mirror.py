@@ -32,20 +32,20 @@ class MirroredNetwork:
 
     @torch.inference_mode()
     def __call__(self, batch: Tensor) -> Maps:
-        return mean_of_both(self._network(both(batch)))
+        return mean_of_both(self._network(with_mirror_images(batch)))
 
     @torch.inference_mode()
     def eager(self, batch: Tensor) -> Maps:
-        return mean_of_both(self._network.eager(both(batch)))
+        return mean_of_both(self._network.eager(with_mirror_images(batch)))
 
 
-def both(batch: Tensor) -> Tensor:
+def with_mirror_images(batch: Tensor) -> Tensor:
     """``(B, 3, H, W)`` pictures, then their mirror images."""
     return torch.cat([batch, batch.flip(-1)])
 
 
 def mean_of_both(maps: Maps) -> Maps:
-    """What the maps of ``both`` say of the pictures."""
+    """What the maps of ``with_mirror_images`` say of the pictures."""
     half = maps.heatmaps.shape[0] // 2  # not len(), which a tracer takes for a constant
     plain, mirrored = maps[:half], maps[half:].mirrored()
     means = {name: (getattr(plain, name) + getattr(mirrored, name)) / 2 for name in MAP_NAMES}

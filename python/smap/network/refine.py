@@ -187,12 +187,18 @@ class RefineNet(nn.Module):
             refined: what ``refine``, whose other arguments these are, made of them.
 
         Returns:
-            ``(P,)`` float32 in [0, 1]: a probability; the mean of the scores where the weights have no judge (see
-            ``RefinerConfig.judge``). 0 where no joint was found.
+            ``(P,)`` float32 in [0, 1], a probability among people and ghosts as in training; 0 where no joint was
+            found.
+
+        Raises:
+            ValueError: the weights have no judge (see ``RefinerConfig.judge``), or shapes do not fit.
         """
-        scores = scores.float().clamp(max=1)
         if not self.config.judge:
-            return scores.mean(1)
+            raise ValueError("refiner must have a judge, got weights without one")
+        people, joints = scores.shape[0], self.config.skeleton.num_joints
+        for name, value, shape in (("scores", scores, (people, joints)), ("refined", refined, (people, joints, 3))):
+            if tuple(value.shape) != shape:
+                raise ValueError(f"{name} must be {shape}, got {tuple(value.shape)}")
         features = self.judge_features(input_xy, joints_3d, scores, refined, input_length)
         probability: Tensor = self.judge_layers(features)[:, 0].sigmoid() * (scores > 0).any(1)
         return probability
@@ -200,26 +206,26 @@ class RefineNet(nn.Module):
     def judge_features(
         self, input_xy: Tensor, joints_3d: Tensor, scores: Tensor, refined: Tensor, input_length: int
     ) -> Tensor:
-        """The judge's input, ``(P, 2 J + 5)`` float32: scores; which joints were found; logarithm of the anchor's depth
-        before over after; mean and largest distance in metres that joints were moved by, seen from the anchor;
-        logarithm of width and height in the picture, in units of the canvas' longer side.
+        """The judge's input, ``(P, 2 J + 5)`` float32: scores, at most 1; which joints were found; then, 0 for people
+        who could not be refined, logarithm of the anchor's depth before over after; mean and largest distance in metres
+        that joints were moved by, seen from the anchor; logarithm of width and height in the picture, both plus a
+        pixel, in units of the canvas' longer side.
         """
         found = scores > 0
-        anchor, _ = self.anchors(found)
+        anchor, usable = self.anchors(found)
         rows = torch.arange(found.shape[0], device=found.device)
         before, after = joints_3d.float()[rows, anchor][:, None], refined[rows, anchor][:, None]
-        nearer = (before[..., 2] / after[..., 2]).clamp(0.1, 10).log()
-        moved = ((refined - after) - (joints_3d.float() - before)).norm(dim=-1).masked_fill(~found, 0).clamp(max=2)
+        moved = ((refined - after) - (joints_3d.float() - before)).norm(dim=-1).masked_fill(~found, 0)
         place, unseen = input_xy.float(), ~found[..., None]
         size = place.masked_fill(unseen, -torch.inf).amax(1) - place.masked_fill(unseen, torch.inf).amin(1)
-        body = (
-            nearer,
+        body = [
+            (before[..., 2] / after[..., 2]).log(),
             moved.sum(1, keepdim=True) / found.sum(1, keepdim=True),
             moved.amax(1, keepdim=True),
-            (size / input_length).clamp_min(1e-3).log(),
-        )
-        # Rows without a joint are 0 over 0.
-        return torch.cat([scores, found.float(), *body], 1).nan_to_num(0.0)
+            ((size + 1) / input_length).log(),
+        ]
+        of_joints = torch.cat([scores.float().clamp(max=1), found.float()], 1)
+        return torch.cat([of_joints, torch.cat(body, 1).masked_fill(~usable[:, None], 0)], 1)
 
 
 @constant_tensors  # a copy to the GPU in every call would make the host wait for it

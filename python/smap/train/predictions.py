@@ -73,7 +73,7 @@ class Predicted(NamedTuple):
         """
         state = read_checkpoint(path, what="file of predictions", keys=("source", *Predicted._fields))
         if state["source"] != source:
-            raise ValueError(f"predictions must be of this network and these settings, got others in '{path}'")
+            raise ValueError(f"predictions must be of this network, pack and settings, got others in '{path}'")
         return Predicted(*(state[name] for name in Predicted._fields))
 
 

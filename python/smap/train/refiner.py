@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,7 +27,8 @@ _VALIDATION_BODIES = 2000
 _NEAREST = 0.1  # metres
 
 
-CANDIDATES = DecodeConfig(peak_threshold=0.15, min_joints=2, min_score=0.0, max_overlap=0.5)
+# Fields of ``DecodeConfig`` below what is set where nobody judges, so that the judge sees whoever may be there.
+CANDIDATES: dict[str, Any] = {"peak_threshold": 0.15, "min_joints": 3, "min_score": 0.0}
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class RefinerTraining:
         corruption: of the others; its ``input_size`` is the network's where there is one.
         pose_variety: of the scenes and bodies, see ``SceneConfig``.
         hidden: widths of the layers.
-        judge: of those that say how sure a person is; without a network there are none.
-        judge_steps: of their training, after the others'.
+        judge: of those that say how sure a person is; none where no network finds both true and false people.
+        judge_steps: of their training, after the others', with ``batch`` people each.
         ema: decay of the averaged weights.
         seed: of everything random.
         workers: processes that render pictures and look at them; 0 does without.
@@ -55,7 +57,7 @@ class RefinerTraining:
     bodies: int = 40_000
     pictures: int = 1500
     network_share: float = 0.4
-    decode: DecodeConfig = CANDIDATES
+    decode: DecodeConfig = DecodeConfig(**CANDIDATES)  # noqa: RUF009 - frozen
     corruption: Corruption = field(default_factory=Corruption)
     pose_variety: float = 0.4
     hidden: tuple[int, ...] = (256, 512, 512, 256)
@@ -80,7 +82,7 @@ def train_refiner(
 
     Args:
         network: whose predictions on rendered scenes it learns to correct, in eval mode; None: only corrupted poses.
-        predicted: what ``look_at_scenes`` gave; by default it is asked.
+        predicted: what ``look_at_scenes`` gave; None calls it where there is a network.
         observe: gets step and mean error in metres now and then.
     """
     config = _of_network(config, network)
@@ -93,9 +95,8 @@ def train_refiner(
         predicted = look_at_scenes(pack, network, config, split=split, progress=progress)
     seen = None if predicted is None else predicted.matched()
     share = config.network_share if seen is not None and len(seen.found) else 0.0
-    judged = predicted is not None and len(predicted.truth) > 0
-    shape = RefinerConfig(hidden=config.hidden, anchor_depth="corrected", judge=config.judge if judged else ())
-    refiner = RefineNet(shape)
+    judge = config.judge if predicted is not None and 0 < int(predicted.real.sum()) < len(predicted.real) else ()
+    refiner = RefineNet(RefinerConfig(hidden=config.hidden, anchor_depth="corrected", judge=judge))
     averaged = torch.optim.swa_utils.AveragedModel(
         refiner, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema), use_buffers=True
     )
@@ -125,7 +126,7 @@ def train_refiner(
     result = averaged.module
     assert isinstance(result, RefineNet)
     result.eval()
-    if predicted is not None and judged:
+    if predicted is not None and judge:
         _train_judge(result, predicted, config, generator, progress)
     return result
 
@@ -150,7 +151,7 @@ def _train_judge(
     for step in tqdm(range(schedule.steps), disable=not progress, unit="step"):
         for group in optimiser.param_groups:
             group["lr"] = schedule.rate(step)
-        rows = torch.randint(len(real), (256,), generator=generator)
+        rows = torch.randint(len(real), (config.batch,), generator=generator)
         loss = nn.functional.binary_cross_entropy_with_logits(layers(features[rows])[:, 0], real[rows])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -175,11 +176,12 @@ def look_at_scenes(
     )
 
 
-def looked_at(network: Hourglass, config: RefinerTraining) -> str:
-    """All that ``look_at_scenes`` depends on but the pack, as a digest."""
-    digest = hashlib.sha256(repr((config.decode, config.pictures, config.seed, config.pose_variety)).encode())
+def source_digest(pack: Assets, network: Hourglass, config: RefinerTraining, *, split: Split = "train") -> str:
+    """Of all that ``look_at_scenes`` depends on."""
+    settings = config.decode, config.pictures, config.seed, config.pose_variety, split, pack
+    digest = hashlib.sha256(f"{settings} {json.dumps(network.config.to_dict())}".encode())
     for name, value in network.state_dict().items():
-        digest.update(name.encode() + value.contiguous().numpy().tobytes())
+        digest.update(name.encode() + value.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -297,7 +299,9 @@ def validate_refiner(
         seeds = _seeds(rng, pictures)
         predicted = predict_scenes(network, config.decode, pack, [scenes], seeds, workers=config.workers)
         figures |= {f"predicted {k}": v for k, v in evaluate_refiner(refiner, predicted.matched(), width).items()}
-        judged = refiner.judge(*_refined(refiner, predicted, width))
-        for name, scores in (("mean_score", predicted.scores.mean(1)), ("judge", judged)):
+        orders = {"mean_score": predicted.scores.mean(1)}
+        if refiner.config.judge:
+            orders["judge"] = refiner.judge(*_refined(refiner, predicted, width))
+        for name, scores in orders.items():
             figures[f"predicted average_precision_{name}_percent"] = 100 * average_precision(scores, predicted.real)
     return figures
