@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from smap import DecodeConfig
 from smap.cli import ablate as ablate_command
 from smap.cli import evaluate as evaluate_command
 from smap.cli import main
@@ -46,6 +47,9 @@ def test_evaluate_prints_and_writes(folder: Path, tmp_path: Path, capsys: pytest
 
 class FakeSpec(EstimatorSpec):
     """Needs no weights."""
+
+    def decode(self) -> DecodeConfig:
+        return DecodeConfig()
 
     def __call__(self) -> Oracle:
         return Oracle()
