@@ -56,3 +56,12 @@ def test_refiner_completes_everybody(scenes: list[Sample]) -> None:
 
 def test_the_example_picture_has_people() -> None:
     assert len(Estimator().predict(EXAMPLE)) >= 1
+
+
+def test_nobody_is_found_where_nobody_is(shared: Path) -> None:
+    """Low thresholds let things through that the refiner then knows for what they are."""
+    pack, config = Pack.load(shared / "scenes"), SceneConfig(832, 512, split="val", empty_share=1.0)
+    empty = [render_scene(pack, config, seed) for seed in range(60)]
+    estimator = Estimator()
+    assert estimator.decode.min_person_score > 0
+    assert sum(len(estimator.predict(sample.image, sample.camera)) for sample in empty) <= 2
