@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where what the network found is kept, and read instead of rendering when it is there",
     )
     help_text = "that the file recommends, see DecodeConfig (default: %(default)s)"
-    parser.add_argument("--min-person-score", type=float, default=0.5, metavar="P", help=help_text)
+    parser.add_argument("--min-person-score", type=float, default=0.35, metavar="P", help=help_text)
     parser.add_argument("--validation", type=int, default=200, help="held-out pictures (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=0, help="processes that render (default: none of their own)")
     parser.add_argument("--seed", type=int, default=0)

@@ -28,7 +28,7 @@ _NEAREST = 0.1  # metres
 
 
 # Fields of ``DecodeConfig`` below what is set where nobody judges, so that the judge sees whoever may be there.
-CANDIDATES: dict[str, Any] = {"peak_threshold": 0.15, "min_joints": 3, "min_score": 0.0}
+CANDIDATES: dict[str, Any] = {"peak_threshold": 0.12, "min_joints": 3, "min_score": 0.0}
 
 
 @dataclass(frozen=True)
