@@ -470,3 +470,11 @@ def test_write_simple_round_trip_feeds_evaluation(folder: Path, tmp_path: Path) 
     write_simple(open_dataset("json", folder), tmp_path / "copy")
     assert figures_match(run(folder), run(tmp_path / "copy"))
     assert not math.isnan(run(folder).figures["pcod"])
+
+
+def test_predictions_do_not_depend_on_where_they_are_made_but_on_every_other_setting() -> None:
+    settings = EstimatorSpec().settings()
+    assert EstimatorSpec(device="cpu").settings() == settings
+    assert settings["decode"]["min_person_score"] > 0
+    for other in (EstimatorSpec(refiner=None), EstimatorSpec(min_person_score=0.9), EstimatorSpec(mirror=True)):
+        assert other.settings() != settings

@@ -61,6 +61,15 @@ def test_a_person_is_as_sure_as_its_joints_unless_somebody_knows_better() -> Non
     np.testing.assert_allclose(People.from_json(json.dumps(old)).person_scores, people.scores.mean(1), atol=1e-3)
 
 
+def test_scores_of_other_methods_may_be_anything() -> None:
+    people = random_people(3, 2)
+    scores = np.stack([np.full(15, 87.0), np.where(np.arange(15) < 5, np.nan, -3.0)])
+    odd = People(people.joints_3d, people.joints_2d, scores, people.detected)
+    assert odd.person_scores.tolist() == [1, 0]
+    with pytest.raises(ValueError, match=r"person_scores must be in \[0, 1\], got 0.5 to 2"):
+        People(people.joints_3d, people.joints_2d, scores, people.detected, person_scores=np.array([0.5, 2.0]))
+
+
 @pytest.mark.parametrize("ids", [False, True])
 def test_select(ids: bool) -> None:
     people = random_people(4, 5, ids)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -85,7 +85,7 @@ class People:
             if name == "ids" and value is None:
                 continue
             if name == "person_scores" and value is None:
-                value = self.scores.mean(1)
+                value = np.clip(np.nan_to_num(self.scores), 0, 1).mean(1)  # other methods' scores may be anything
             value = np.ascontiguousarray(value, dtype)
             if value.shape != shape:
                 raise ValueError(f"{name} must be {shape}, got {value.shape}")
@@ -175,10 +175,6 @@ class People:
             skeleton = Skeleton.from_dict(data["skeleton"])
             camera = Camera(**data["camera_px"]) if data["camera_px"] else None
             people, joints = data["people"], skeleton.num_joints
-            scored = all("score" in p for p in people)
-            said: dict[str, Any] = (
-                {"person_scores": np.array([p["score"] for p in people], np.float32)} if scored else {}
-            )
 
             def rows(key: str, width: int) -> NDArray[np.float32]:
                 table = np.full((len(people), joints, width), np.nan, np.float32)
@@ -196,7 +192,7 @@ class People:
                 np.array([p["id"] for p in people], np.int64) if people and "id" in people[0] else None,
                 skeleton,
                 camera,
-                **said,
+                **person_scores_of(people),
             )
         except (KeyError, TypeError, IndexError, ValueError) as error:
             raise ValueError(f"text must be JSON written by People.to_json, got {text[:80]!r} ({error})") from error
@@ -219,3 +215,10 @@ class People:
 
     def __repr__(self) -> str:
         return f"People({len(self)}: {', '.join(map(repr, self))})"
+
+
+def person_scores_of(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """``person_scores`` as a keyword of ``People``, when all records, one of each person, have a ``score``."""
+    if not all("score" in record for record in records):
+        return {}
+    return {"person_scores": np.array([record["score"] for record in records], np.float32)}

@@ -55,8 +55,9 @@ class EstimatorSpec:
         return recommended_decode(self.weights, self.refiner, **changes)
 
     def settings(self) -> dict[str, Any]:
-        """What predictions depend on, as JSON types."""
-        return asdict(self) | {"decode": asdict(self.decode())}
+        """What predictions depend on: all but where they are made."""
+        named = {name: value for name, value in asdict(self).items() if name != "device"}
+        return named | {"decode": asdict(self.decode())}
 
     def __call__(self) -> Predictor:
         from ..estimator import Estimator

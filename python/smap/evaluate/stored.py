@@ -15,7 +15,7 @@ from ..camera import Camera
 from ..data.joints import MUCO, MUPOTS_JOINTS, remap
 from ..errors import DatasetError
 from ..letterbox import Letterbox
-from ..people import People
+from ..people import People, person_scores_of
 from ..sample import Sample
 from ..skeleton import SMAP15, Skeleton
 
@@ -63,8 +63,6 @@ def from_record(record: Mapping[str, Any], skeleton: Skeleton) -> People:
     seen = np.asarray(np.isfinite(joints_2d).all(-1))
     scores = np.array([r.get("scores", s) for r, s in zip(rows, seen, strict=True)], np.float32)
     detected = np.array([r.get("detected", s) for r, s in zip(rows, seen, strict=True)], np.bool_)
-    scored = all("score" in r for r in rows)
-    said: dict[str, Any] = {"person_scores": np.array([r["score"] for r in rows], np.float32)} if scored else {}
     camera = Camera(**record["camera_px"]) if record.get("camera_px") else None
     shape = (len(rows), joints)
     return People(
@@ -74,7 +72,7 @@ def from_record(record: Mapping[str, Any], skeleton: Skeleton) -> People:
         detected.reshape(shape),
         skeleton=skeleton,
         camera=camera,
-        **said,
+        **person_scores_of(rows),
     )
 
 

@@ -89,8 +89,7 @@ def train_refiner(
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     generator = torch.Generator().manual_seed(config.seed)
-    scenes = SceneConfig(*config.corruption.input_size, split=split, pose_variety=config.pose_variety)
-    bodies = torch.from_numpy(random_skeletons(pack, scenes, config.bodies, rng))
+    bodies = torch.from_numpy(random_skeletons(pack, _scenes(config, split), config.bodies, rng))
     if predicted is None and network is not None and config.pictures:
         predicted = look_at_scenes(pack, network, config, split=split, progress=progress)
     seen = None if predicted is None else predicted.matched()
@@ -169,10 +168,10 @@ def look_at_scenes(
     pack: Assets, network: Hourglass, config: RefinerTraining, *, split: Split = "train", progress: bool = False
 ) -> Predicted:
     """What ``train_refiner`` learns from beside damaged poses: the people, true and false, that a network finds."""
-    scenes = _scenes(network, config, split)
+    kinds = _kinds(_scenes(_of_network(config, network), split))
     seeds = _seeds(np.random.default_rng([config.seed, 1]), config.pictures)
     return predict_scenes(
-        network, config.decode, pack, _kinds(scenes), seeds, mirrored=True, workers=config.workers, progress=progress
+        network, config.decode, pack, kinds, seeds, mirrored=True, workers=config.workers, progress=progress
     )
 
 
@@ -193,8 +192,8 @@ def _kinds(scenes: SceneConfig) -> list[SceneConfig]:
     return [usual, near, usual, upright, replace(usual, empty_share=1.0)]
 
 
-def _scenes(network: Hourglass, config: RefinerTraining, split: Split) -> SceneConfig:
-    return SceneConfig(*network.config.input_size, split=split, pose_variety=config.pose_variety)
+def _scenes(config: RefinerTraining, split: Split) -> SceneConfig:
+    return SceneConfig(*config.corruption.input_size, split=split, pose_variety=config.pose_variety)
 
 
 def _seeds(rng: np.random.Generator, count: int) -> list[int]:
