@@ -21,11 +21,13 @@ struct PlaceJoints {
   View<float, 4> points;         // (B, P, J, 3) metres, camera frame, NaN where not found; out
   View<float, 4> image_xy;       // (B, P, J, 2) image pixels, NaN where not found; out
   View<float, 3> scores;         // (B, P, J) 0 where not found; out
+  View<float, 2> person_scores;  // (B, P) mean of the scores, each at most 1; out
 
   SMAP_HOST_DEVICE void operator()(int64_t i) const {
     const int64_t joints = people.size[2], j = i % joints;
     const int64_t p = i / joints % people.size[1], b = i / joints / people.size[1];
     const int64_t k = peak(b, p, j);
+    if (j == 0) person_scores(b, p) = mean_score(b, p);
     if (k < 0) {
       const float nan = bits_to_float(0x7fc00000u);
       for (int64_t axis = 0; axis < 3; ++axis) points(b, p, j, axis) = nan;
@@ -36,8 +38,7 @@ struct PlaceJoints {
     const float x = (xy(b, j, k, 0) - frames(b, 1)) / frames(b, 0);
     const float y = (xy(b, j, k, 1) - frames(b, 2)) / frames(b, 0);
     // Without a visible root, the depth read from the maps is that of the joint the person hangs on.
-    const float relative = from_root(b, p, j) - from_root(b, p, anchor(b, p, j));
-    const float z = root_depths(b, p) * frames(b, 3) + relative;
+    const float z = root_depths(b, p) * frames(b, 3) + behind(b, p, anchor(b, p, j), j);
     points(b, p, j, 0) = back_projected(x, cameras(b, 0), cameras(b, 2), z);
     points(b, p, j, 1) = back_projected(y, cameras(b, 1), cameras(b, 3), z);
     points(b, p, j, 2) = z;
@@ -62,10 +63,21 @@ struct PlaceJoints {
     return found;
   }
 
-  SMAP_HOST_DEVICE float from_root(int64_t b, int64_t p, int64_t j) const {
+  /// Depth of joint `to` minus that of joint `from`.
+  SMAP_HOST_DEVICE float behind(int64_t b, int64_t p, int64_t from, int64_t to) const {
     float sum = 0;
-    for (int64_t l = 0; l < limb_values.size[2]; ++l) sum += limb_values(b, p, l) * paths(j, l);
+    for (int64_t l = 0; l < limb_values.size[2]; ++l) sum += limb_values(b, p, l) * (paths(to, l) - paths(from, l));
     return sum;
+  }
+
+  SMAP_HOST_DEVICE float mean_score(int64_t b, int64_t p) const {
+    const int64_t joints = people.size[2];
+    float sum = 0;
+    for (int64_t j = 0; j < joints; ++j) {
+      const int64_t k = peak(b, p, j);
+      if (k >= 0) sum += score(b, j, k) < 1 ? score(b, j, k) : 1;
+    }
+    return sum / static_cast<float>(joints);
   }
 };
 

@@ -30,7 +30,7 @@ struct ReadLimbDepths {
     if (to >= 0 && from >= 0) {
       value = along(b, l, xy(b, parent, from, 0), xy(b, parent, from, 1), xy(b, child, to, 0), xy(b, child, to, 1));
     } else if (to >= 0 && child_alone) {
-      value = at(b, l, xy(b, child, to, 0), xy(b, child, to, 1));
+      value = at(b, l, pixel(xy(b, child, to, 0), maps.size[3]), pixel(xy(b, child, to, 1), maps.size[2]));
     }
     out(b, p, l) = value;
   }
@@ -44,43 +44,62 @@ struct ReadLimbDepths {
 
   /// Mean of the samples between two joints, clipped to their 10th and 90th percentile (linear interpolation).
   SMAP_HOST_DEVICE float along(int64_t b, int64_t l, float x0, float y0, float x1, float y1) const {
-    float values[kMaxSamples];
-    for (int s = 0; s < samples; ++s) {  // all before the first comparison: maps are seldom in the cache
-      const float t = samples > 1 ? static_cast<float>(s) / static_cast<float>(samples - 1) : 0.f;
-      values[s] = at(b, l, x0 + (x1 - x0) * t, y0 + (y1 - y0) * t);
+    // Places first and all values before the first comparison: maps are seldom in the cache.
+    int32_t x[kMaxSamples], y[kMaxSamples];
+    const float last = static_cast<float>(samples > 1 ? samples - 1 : 1);
+    for (int s = 0; s < samples; ++s) {
+      const float t = static_cast<float>(s) / last;
+      x[s] = pixel(x0 + (x1 - x0) * t, maps.size[3]);
+      y[s] = pixel(y0 + (y1 - y0) * t, maps.size[2]);
     }
-    for (int last = samples - 1; last > 0; --last) {  // without a branch that the processor would guess wrong
-      for (int s = 0; s < last; ++s) {
-        const float here = values[s], next = values[s + 1];
-        values[s] = next < here ? next : here;
-        values[s + 1] = next < here ? here : next;
+    float values[kMaxSamples];
+    for (int s = 0; s < samples; ++s) values[s] = at(b, l, x[s], y[s]);
+    return samples <= 10 ? clipped_mean<2>(values) : clipped_mean<5>(values);
+  }
+
+  /// Only the lowest and highest values matter, so many that both percentiles lie among them, and only they are sorted.
+  template <int kTail>
+  SMAP_HOST_DEVICE float clipped_mean(const float* values) const {
+    static_assert(kTail == 2 || kTail >= (kMaxSamples - 1) / 10 + 2);
+    float lowest[kTail], highest[kTail];
+    for (int i = 0; i < kTail; ++i) {
+      lowest[i] = INFINITY;
+      highest[i] = -INFINITY;
+    }
+    for (int s = 0; s < samples; ++s) {
+      float up = values[s], down = values[s];
+      for (int i = 0; i < kTail; ++i) {  // without a branch that the processor would guess wrong
+        const float low = lowest[i], high = highest[i];
+        lowest[i] = up < low ? up : low;
+        up = up < low ? low : up;
+        highest[i] = down > high ? down : high;
+        down = down > high ? high : down;
       }
     }
-    const float low = percentile(values, 0.1f), high = percentile(values, 0.9f);
+    const float place = 0.1f * static_cast<float>(samples - 1);
+    const int below = static_cast<int>(place), above = below + 1 < samples ? below + 1 : below;
+    const float share = place - static_cast<float>(below);
+    const float low = lowest[below] + (lowest[above] - lowest[below]) * share;
+    const float high = highest[below] + (highest[above] - highest[below]) * share;
     float sum = 0;
     for (int s = 0; s < samples; ++s) sum += values[s] < low ? low : values[s] > high ? high : values[s];
     return sum / static_cast<float>(samples);
   }
 
-  SMAP_HOST_DEVICE float percentile(const float* sorted, float share) const {
-    const float place = share * static_cast<float>(samples - 1);
-    const int below = static_cast<int>(place);
-    if (below + 1 >= samples) return sorted[samples - 1];
-    return sorted[below] + (sorted[below + 1] - sorted[below]) * (place - static_cast<float>(below));
+  SMAP_HOST_DEVICE float at(int64_t b, int64_t l, int32_t x, int32_t y) const {
+    return static_cast<float>(maps(b, l, y, x));
   }
 
-  /// The map at a point in map pixels, rounded to an input pixel first (ties to even) as the release does.
-  SMAP_HOST_DEVICE float at(int64_t b, int64_t l, float x, float y) const {
-    return static_cast<float>(maps(b, l, pixel(y, maps.size[2]), pixel(x, maps.size[3])));
-  }
-
-  /// Compared as floats: a place may be farther away than an integer holds.
-  SMAP_HOST_DEVICE int64_t pixel(float place, int64_t size) const {
-    const float input = (place + 0.5f) * static_cast<float>(stride);
-    if (!(input > 0)) return 0;
-    if (input >= static_cast<float>(size * stride)) return size - 1;
-    const int64_t rounded = lrintf(input) / stride;
-    return rounded < size ? rounded : size - 1;
+  /// The pixel of a place on a map, which is rounded to an input pixel first (ties to even) as the release does. In
+  /// floats and without branches: a CPU does four at a time, and a place may be farther away than an integer holds.
+  SMAP_HOST_DEVICE int32_t pixel(float place, int64_t size) const {
+    constexpr float kWhole = 3 << 22;  // a float this large has no fraction
+    const float length = static_cast<float>(stride), end = static_cast<float>(size) * length;
+    const float input = (place + 0.5f) * length, above = input > 0 ? input : 0, inside = above < end ? above : end;
+    const float rounded = (inside + kWhole) - kWhole;
+    // Half an input pixel keeps the quotient clear of the next one, however it is rounded.
+    const int32_t pixel = static_cast<int32_t>((rounded + 0.5f) / length), last = static_cast<int32_t>(size - 1);
+    return pixel < last ? pixel : last;
   }
 };
 

@@ -125,10 +125,8 @@ def lift_tensors(
     """
     tree = tree_of(skeleton, limb_depths.device)
     relative = read_limb_depths(limb_depths, peak_xy, people, tree.limbs, stride, child_alone=child_alone)
-    joints_3d, joints_2d, scores = place_joints(
-        relative, peak_xy, peak_score, people, root_depths, *views, tree.paths, tree.order
-    )
-    return Lifted(joints_3d, joints_2d, scores, scores.clamp(max=1).mean(-1), counts)
+    placed = place_joints(relative, peak_xy, peak_score, people, root_depths, *views, tree.paths, tree.order)
+    return Lifted(*placed, counts)
 
 
 def lift_detections(
@@ -274,7 +272,7 @@ def _rows(values: Tensor, order: Tensor) -> Tensor:
 
 def to_people(lifted: Lifted, cameras: Sequence[Camera], skeleton: Skeleton) -> list[People]:
     """Padded tensors on any device -> one ``People`` per image, without the padding."""
-    joints_3d, joints_2d, scores, person_scores, counts = (t.detach().cpu().numpy() for t in lifted)
+    joints_3d, joints_2d, scores, person_scores, counts = (t.numpy(force=True) for t in lifted)
     return [
         People(
             joints_3d[b, :count],

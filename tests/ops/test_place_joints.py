@@ -45,7 +45,7 @@ def test_equals_reference(batch: int, people: int, device: torch.device) -> None
 def test_the_first_found_joint_has_the_depth_that_was_read(seed: int) -> None:
     args = random_inputs(1, 4, seed)
     people, root_depths, frames, order = args[3], args[4], args[5], args[8].tolist()
-    points, _, _ = place_joints(*args)
+    points, *_ = place_joints(*args)
     for p in range(4):
         found = [j for j in order if 0 <= people[0, p, j] < 6]
         if found:
@@ -65,7 +65,7 @@ def test_gradients_do_not_change_the_values() -> None:
 @given(st.integers(0, 1000))
 def test_points_lie_behind_their_pixels(seed: int) -> None:
     args = random_inputs(2, 3, seed)
-    points, xy, _ = place_joints(*args)
+    points, xy, *_ = place_joints(*args)
     focal, centre = args[6][:, None, None, :2], args[6][:, None, None, 2:]
     torch.testing.assert_close(points[..., :2], (xy - centre) / focal * points[..., 2:], equal_nan=True)
 
@@ -73,11 +73,20 @@ def test_points_lie_behind_their_pixels(seed: int) -> None:
 @given(st.integers(0, 1000))
 def test_not_found_is_nan_and_nothing_else_is(seed: int) -> None:
     args = random_inputs(2, 3, seed)
-    points, xy, scores = place_joints(*args)
+    points, xy, scores, person_scores = place_joints(*args)
     found = (args[3] >= 0) & (args[3] < 6)
     assert torch.equal(points.isfinite().all(-1), found)
     assert torch.equal(xy.isfinite().all(-1), found)
     assert (scores[~found] == 0).all()
+    torch.testing.assert_close(person_scores, scores.mean(-1))
+
+
+def test_no_peak_counts_more_than_one_in_the_score_of_a_person() -> None:
+    args = [*random_inputs(1, 3)]
+    args[2], args[3] = torch.full_like(args[2], 1.75), args[3].abs()
+    _, _, scores, person_scores = place_joints(*args)
+    assert (scores == 1.75).all()
+    assert (person_scores == 1).all()
 
 
 @pytest.mark.parametrize(

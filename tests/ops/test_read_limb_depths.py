@@ -2,8 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from smap.ops.read_limb_depths import read_limb_depths, reference
 
@@ -29,6 +32,27 @@ def test_equals_reference(
 ) -> None:
     args = (*random_inputs(batch, people, dtype), 4, samples, child_alone)
     check_op(torch.ops.smap.read_limb_depths.default, read_limb_depths, reference, args, device)
+
+
+@settings(deadline=None)
+@given(st.sampled_from([2, 3, 5, 9, 17]), st.integers(1, 9))
+def test_any_stride(samples: int, stride: int) -> None:
+    args = (*random_inputs(1, 5), stride, samples, True)  # exact numbers of samples: see ``random_inputs``
+    torch.testing.assert_close(read_limb_depths(*args), reference(*args))
+
+
+@settings(deadline=None)
+@given(st.integers(0, 999), st.integers(2, 32))
+def test_any_number_of_samples(seed: int, samples: int) -> None:
+    row = torch.randn(40, generator=torch.Generator().manual_seed(seed))
+    maps = torch.zeros(1, 3, 8, 40)
+    maps[0, 0, 5] = row
+    xy = torch.tensor([[3.0, 5.0], [2.0 + samples, 5.0], [0.0, 0.0], [0.0, 0.0]]).reshape(1, 4, 1, 2)
+    people = torch.tensor([[[0, 0, -1, -1]]])
+    line = row[3 : 3 + samples].numpy()  # one pixel each
+    expected = np.clip(line, *np.percentile(line, [10, 90])).mean()
+    value = read_limb_depths(maps, xy, people, LIMBS, samples=samples)
+    assert value[0, 0, 0].item() == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
 def test_reads_a_constant_limb_exactly(device: torch.device) -> None:

@@ -19,7 +19,7 @@ def place_joints(
     cameras: Tensor,
     paths: Tensor,
     order: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Sum the limbs' relative depths from the root outwards and take the joints from the map into the camera frame.
 
     Args:
@@ -36,8 +36,8 @@ def place_joints(
 
     Returns:
         ``(B, P, J, 3)`` metres (x right, y down, z forward) and ``(B, P, J, 2)`` image pixels, NaN where the joint was
-        not found; ``(B, P, J)`` scores, 0 there. Differentiable in all floating-point arguments but ``frames`` and
-        ``paths``.
+        not found; ``(B, P, J)`` scores, 0 there, and their means ``(B, P)``, to which a score adds 1 at most.
+        Differentiable in all floating-point arguments but ``frames`` and ``paths``.
 
     ``torch.ops.smap.place_joints`` itself has no gradient.
 
@@ -47,7 +47,7 @@ def place_joints(
     args = (limb_values, xy, score, people, root_depths, frames, cameras, paths, order)
     if torch.is_grad_enabled() and any(t.requires_grad for t in (limb_values, xy, score, root_depths, cameras)):
         return reference(*args)  # torch's own operations, whose gradients it knows; three times slower
-    placed: tuple[Tensor, Tensor, Tensor] = torch.ops.smap.place_joints(*args)
+    placed: tuple[Tensor, Tensor, Tensor, Tensor] = torch.ops.smap.place_joints(*args)
     return placed
 
 
@@ -61,7 +61,7 @@ def reference(
     cameras: Tensor,
     paths: Tensor,
     order: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """With gathers, a matrix product and ``back_project``."""
     found = (people >= 0) & (people < score.shape[2])
     index = torch.where(found, people, 0).transpose(1, 2)  # (B, J, P)
@@ -77,7 +77,7 @@ def reference(
     depth = torch.where(found, depth, torch.nan)
     image_xy = torch.where(found[..., None], image_xy, torch.nan)
     points = back_project(image_xy.flatten(1, 2), depth.flatten(1, 2), cameras)
-    return points.unflatten(1, people.shape[1:]), image_xy, scores
+    return points.unflatten(1, people.shape[1:]), image_xy, scores, scores.clamp(max=1).mean(-1)
 
 
 @torch.library.register_fake("smap::place_joints")
@@ -91,5 +91,6 @@ def _(
     cameras: Tensor,
     paths: Tensor,
     order: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
-    return xy.new_empty((*people.shape, 3)), xy.new_empty((*people.shape, 2)), xy.new_empty(people.shape)
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    grid = people.shape
+    return xy.new_empty((*grid, 3)), xy.new_empty((*grid, 2)), xy.new_empty(grid), xy.new_empty(grid[:2])
