@@ -19,7 +19,7 @@ from smap.decode import ASSOCIATIONS
 from smap.estimator import load_models
 from smap.graph import Runner
 from smap.image import read_image
-from smap.lift import Views, lift_detections, refine
+from smap.lift import Views, lift_detections
 from smap.maps import MAP_NAMES
 from smap.ops import make_targets
 
@@ -98,7 +98,7 @@ def test_decode_lift_refine(benchmark, batch: int) -> None:
     @torch.inference_mode()
     def work() -> None:
         found = decode(maps, config)
-        refine(refiner, lift_detections(maps.limb_depths, found, views, SMAP15, stride=STRIDE), views, size, STRIDE)
+        lift_detections(maps, found, views, refiner, stride=STRIDE)
 
     benchmark.extra_info.update(batch=batch)
     replays(benchmark, work)

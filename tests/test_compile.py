@@ -11,7 +11,7 @@ from torch import Tensor
 
 from smap import SMAP15, DecodeConfig, Maps, decode, ops
 from smap.decode import limb_tables
-from smap.lift import Views, lift_detections, lift_tensors, refine
+from smap.lift import Views, lift_detections, lift_tensors
 from smap.network import RefineNet, RefinerConfig
 from tests.scenes import scene_maps
 
@@ -47,10 +47,7 @@ def targets(*inputs: Tensor) -> ops.Targets:
 
 def from_maps(maps: Maps, views: Views, config: DecodeConfig, refiner: RefineNet | None = None) -> tuple[Tensor, ...]:
     found = decode(maps, config)
-    lifted = lift_detections(maps.limb_depths, found, views, maps.skeleton)
-    if refiner is not None:
-        lifted = refine(refiner, lifted, views, (416, 256), min_person_score=config.min_person_score)
-    return lifted
+    return lift_detections(maps, found, views, refiner, min_person_score=config.min_person_score)
 
 
 @pytest.mark.parametrize("refined", [False, True])

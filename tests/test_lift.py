@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from smap import SMAP15, Camera, DecodeConfig, Letterbox, decode, lift
 from smap.lift import Lifted, Views, lift_tensors, refine, to_people, tree_of
-from smap.network import RefineNet, RefinerConfig
+from smap.network import Judged, RefineNet, RefinerConfig
 
 from .official_maps import official_maps
 
@@ -116,7 +116,7 @@ class Shift(RefineNet):
         return torch.where(found[..., None], joints_3d + 0.1, torch.tensor([0.5, -0.25, 4.0]))
 
 
-def test_refined_joints_keep_their_image_position_and_others_are_completed() -> None:
+def test_joints_are_refined_in_space_and_found_ones_keep_their_image_position() -> None:
     points, inputs = one_person(5)
     people = torch.zeros(1, 1, 15, dtype=torch.int64)
     people[0, 0, 5] = -1
@@ -126,7 +126,7 @@ def test_refined_joints_keep_their_image_position_and_others_are_completed() -> 
     refined = refine(refiner, lifted, views(), BOX.input_size)
     seen = np.arange(15) != 5
     np.testing.assert_allclose(refined.joints_2d[0, 0, seen].numpy(), lifted.joints_2d[0, 0, seen].numpy())
-    np.testing.assert_allclose(refined.joints_3d[0, 0, seen, 2].numpy(), points[seen, 2] + 0.1, atol=1e-3)
+    np.testing.assert_allclose(refined.joints_3d[0, 0, seen].numpy(), points[seen] + 0.1, atol=1e-3)
     np.testing.assert_allclose(refined.joints_3d[0, 0, 5].numpy(), [0.5, -0.25, 4.0], atol=1e-5)
     np.testing.assert_allclose(
         refined.joints_2d[0, 0, 5].numpy(), CAMERA.project(np.array([0.5, -0.25, 4.0])), atol=1e-3
@@ -167,8 +167,9 @@ def test_people_are_near_to_far_after_their_depths_were_corrected() -> None:
 class Sure(Exchange):
     """Also says how sure it is: a twentieth for each joint that was found."""
 
-    def judge(self, input_xy: torch.Tensor, joints_3d: torch.Tensor, scores: torch.Tensor, *_: object) -> torch.Tensor:
-        return (scores > 0).sum(1) / 20
+    def judge(self, input_xy: torch.Tensor, scores: torch.Tensor, refined_xy: torch.Tensor, width: int) -> Judged:
+        assert width == 416
+        return Judged((scores > 0).sum(1) / 20, input_xy)
 
 
 def test_people_of_whom_the_refiner_is_unsure_are_dropped() -> None:
@@ -196,6 +197,22 @@ def test_people_of_whom_the_refiner_is_unsure_are_dropped() -> None:
     everyone = to_people(refined, [CAMERA] * 2, SMAP15)
     assert [len(one) for one in everyone] == [3, 1]
     assert everyone[1][0].score == pytest.approx(0.3)
+
+
+def test_joints_are_in_the_picture_where_the_judge_says() -> None:
+    points, inputs = one_person(7)
+    people = torch.zeros(1, 1, 15, dtype=torch.int64)
+    people[0, 0, 5] = -1
+    lifted = lift_one(inputs, people, points[SMAP15.root, 2])
+    refiner = Sure(judge=(4,))
+    refiner.refine = lambda input_xy, joints_3d, found, width: torch.from_numpy(points).float()[None] * 1.1
+    right = torch.tensor([2.0, 0.0])
+    refiner.judge = lambda input_xy, scores, refined_xy, width: Judged(torch.ones(1), refined_xy + right)
+    refined = refine(refiner, lifted, views(), BOX.input_size)
+    torch.testing.assert_close(refined.joints_3d[0, 0], torch.from_numpy(points).float() * 1.1)
+    expected = BOX.input_to_image(BOX.image_to_input(CAMERA.project(points)) + right.numpy())
+    np.testing.assert_allclose(refined.joints_2d[0, 0].numpy(), expected, atol=1e-2)
+    assert (refined.scores[0, 0] > 0).tolist() == [j != 5 for j in range(15)]
 
 
 def test_who_has_no_root_is_the_last_of_those_who_stay() -> None:

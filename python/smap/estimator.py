@@ -19,10 +19,10 @@ from torch import Tensor
 from .camera import Camera
 from .decode import DecodeConfig, Detections, decode
 from .errors import WeightsError
-from .graph import Pipeline, Runner, input_size_of
+from .graph import Pipeline, Runner
 from .image import to_rgb
 from .letterbox import Letterbox
-from .lift import Lifted, Views, lift_detections, refine, to_people
+from .lift import Lifted, Views, lift_detections, to_people
 from .maps import Maps
 from .network import (
     STRIDE,
@@ -159,12 +159,8 @@ class Estimator:
     @torch.inference_mode()
     def _lift(self, maps: Maps, views: Views) -> Lifted:
         detections = self._detect(maps)
-        most = int(detections.count.max())
-        lifted = lift_detections(maps.limb_depths, detections, views, self.skeleton, stride=STRIDE, most=most)
-        if self._refiner is not None and most:
-            least = self.decode.min_person_score
-            lifted = refine(self._refiner, lifted, views, input_size_of(maps), STRIDE, min_person_score=least)
-        return lifted
+        most, least = int(detections.count.max()), self.decode.min_person_score
+        return lift_detections(maps, detections, views, self._refiner, stride=STRIDE, min_person_score=least, most=most)
 
     def _detect(self, maps: Maps) -> Detections:
         """Decode; on the CPU one thread per image, which needs no barrier between them on a busy machine."""

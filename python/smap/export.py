@@ -21,7 +21,7 @@ from .camera import Camera
 from .decode import DecodeConfig, decode
 from .estimator import check_input_size, check_judged, lay_out, load_models, read_pictures, recommended_decode
 from .letterbox import Letterbox
-from .lift import Lifted, Views, lift_detections, refine, to_people
+from .lift import Lifted, Views, lift_detections, to_people
 from .maps import MAP_NAMES, Maps
 from .network import STRIDE, Hourglass, NetworkConfig, RefineNet, fold, normalise
 from .network.mirror import mean_of_both, with_mirror_images
@@ -48,19 +48,11 @@ class MapsToPeople(nn.Module):
         skeleton: of the maps.
         decode: settings of the association; ``max_people`` is the size of the output.
         refiner: completes and corrects people, see ``lift.refine``.
-        input_size: ``(width, height)`` of the network's input, pixels.
     """
 
-    def __init__(
-        self,
-        skeleton: Skeleton,
-        decode: DecodeConfig | None = None,
-        refiner: RefineNet | None = None,
-        *,
-        input_size: tuple[int, int],
-    ):
+    def __init__(self, skeleton: Skeleton, decode: DecodeConfig | None = None, refiner: RefineNet | None = None):
         super().__init__()
-        self.skeleton, self.input_size = skeleton, input_size
+        self.skeleton = skeleton
         self.decode = decode or DecodeConfig()
         self.refiner = refiner
 
@@ -74,12 +66,9 @@ class MapsToPeople(nn.Module):
         cameras: Tensor,
     ) -> PeopleTensors:
         """The fields of ``Maps``, then those of ``lift.Views``; returns ``PeopleTensors``."""
-        found = decode(Maps(heatmaps, pafs, limb_depths, root_depth, self.skeleton), self.decode)
-        views = Views(frames, cameras)
-        lifted = lift_detections(limb_depths, found, views, self.skeleton, stride=STRIDE)
-        if self.refiner is not None:
-            least = self.decode.min_person_score
-            lifted = refine(self.refiner, lifted, views, self.input_size, STRIDE, min_person_score=least)
+        maps, views = Maps(heatmaps, pafs, limb_depths, root_depth, self.skeleton), Views(frames, cameras)
+        found, least = decode(maps, self.decode), self.decode.min_person_score
+        lifted = lift_detections(maps, found, views, self.refiner, stride=STRIDE, min_person_score=least)
         joints_3d, joints_2d, scores, person_scores, counts = lifted
         return joints_3d, joints_2d, scores, person_scores, counts
 
@@ -121,7 +110,7 @@ class Pipeline(nn.Module):
             self.network = copy.deepcopy(network).to(device, dtype)
         for weight in self.network.parameters():
             weight.data = weight.data.contiguous()  # the only layout that torch.export.save knows
-        self.people = MapsToPeople(config.skeleton, decode, copy.deepcopy(refiner), input_size=self.input_size)
+        self.people = MapsToPeople(config.skeleton, decode, copy.deepcopy(refiner))
         self.people.to(device)
         check_judged(self.people.decode, refiner)
         self.eval().requires_grad_(False)

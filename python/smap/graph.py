@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .constants import kept_constants
 from .decode import DecodeConfig, decode
-from .lift import Lifted, Views, lift_detections, refine
+from .lift import Lifted, Views, lift_detections
 from .maps import Maps
 from .network import STRIDE, RefineNet, normalise
 from .skeleton import Skeleton
@@ -49,17 +49,8 @@ class Pipeline:
         """
         maps = self.network(normalise(canvases))
         found = decode(maps, self.decode)
-        lifted = lift_detections(maps.limb_depths, found, views, self.skeleton, stride=STRIDE)
-        if self.refiner is not None:
-            least = self.decode.min_person_score
-            lifted = refine(self.refiner, lifted, views, input_size_of(maps), STRIDE, min_person_score=least)
-        return lifted
-
-
-def input_size_of(maps: Maps) -> tuple[int, int]:
-    """``(width, height)`` of the canvases that gave these maps."""
-    height, width = maps.heatmaps.shape[-2:]
-    return width * STRIDE, height * STRIDE
+        least = self.decode.min_person_score
+        return lift_detections(maps, found, views, self.refiner, stride=STRIDE, min_person_score=least)
 
 
 def pack(lifted: Lifted) -> Tensor:

@@ -13,7 +13,7 @@ from .camera import Camera
 from .constants import constant_tensors
 from .letterbox import Letterbox
 from .maps import Maps
-from .ops import back_project, place_joints, read_limb_depths
+from .ops import place_joints, read_limb_depths
 from .people import People
 from .skeleton import Skeleton
 
@@ -130,28 +130,37 @@ def lift_tensors(
 
 
 def lift_detections(
-    limb_depths: Tensor,
+    maps: Maps,
     found: Detections,
     views: Views,
-    skeleton: Skeleton,
+    refiner: RefineNet | None = None,
     *,
     stride: int = 4,
     child_alone: bool = True,
+    min_person_score: float = 0.0,
     most: int | None = None,
 ) -> Lifted:
-    """``lift_tensors`` of what ``decode`` found; ``most`` leaves out the padding beyond so many people."""
-    return lift_tensors(
-        limb_depths,
+    """``lift_tensors`` of what ``decode`` found in maps, and with a refiner ``refine`` of that.
+
+    Args:
+        most: leaves out the padding beyond so many people.
+    """
+    lifted = lift_tensors(
+        maps.limb_depths,
         found.peaks.xy,
         found.peaks.score,
         found.people[:, :most],
         found.count,
         found.root_depths[:, :most],
         views,
-        skeleton,
+        maps.skeleton,
         stride=stride,
         child_alone=child_alone,
     )
+    if refiner is None or most == 0:
+        return lifted
+    height, width = maps.heatmaps.shape[-2:]
+    return refine(refiner, lifted, views, (width * stride, height * stride), stride, min_person_score=min_person_score)
 
 
 def lift(
@@ -191,10 +200,9 @@ def lift(
     if batch == 0:
         return []
     lifted = lift_detections(
-        maps.limb_depths,
+        maps,
         detections,
         Views.of(letterboxes, cameras, maps.limb_depths.device),
-        maps.skeleton,
         stride=letterboxes[0].stride,
         child_alone=child_alone,
         most=int(detections.count.max()),
@@ -214,9 +222,10 @@ def refine(
 ) -> Lifted:
     """Correct, complete and judge lifted people (paper Sec. 3.3, RefineNet).
 
-    Joints that were found keep their image position and get the refined depth; the others get the refined position and
-    its projection as image position, and keep score 0. Where depths were corrected or people judged, they are near to
-    far again by their refined roots, and ``person_scores`` are the judge's.
+    All joints take their refined position, as in the release; those that were not found keep score 0. In the image,
+    joints that were found stay where they are and the others are where the refined ones project to, unless the refiner
+    judges: then ``joints_2d`` and ``person_scores`` are the judge's. Where depths were corrected or people judged, they
+    are near to far again by their refined roots.
 
     Args:
         input_size: ``(width, height)`` of the network's input; its longer side is the refiner's unit of length.
@@ -226,23 +235,32 @@ def refine(
     Returns:
         As many rows as given; ``counts`` says how many people stay, the rows behind them are NaN with score 0.
     """
-    people, found, length = lifted.scores.shape[:2], lifted.scores > 0, max(input_size)
-    map_xy = lifted.joints_2d * views.frames[:, None, None, :1] + views.frames[:, None, None, 1:3]
-    input_xy = (map_xy + 0.5) * stride - 0.5
-    given = input_xy.flatten(0, 1), lifted.joints_3d.flatten(0, 1)
-    refined = refiner.refine(*given, found.flatten(0, 1), length)
-    depths = refined.unflatten(0, people)
+    people, length = lifted.scores.shape[:2], max(input_size)
+    input_xy, scores = _to_input(lifted.joints_2d, views, stride).flatten(0, 1), lifted.scores.flatten(0, 1)
+    joints_3d = refiner.refine(input_xy, lifted.joints_3d.flatten(0, 1), scores > 0, length).unflatten(0, people)
     focal, centre = views.cameras[:, None, None, :2], views.cameras[:, None, None, 2:]
-    projected = depths[..., :2] / depths[..., 2:] * focal + centre
-    joints_2d = torch.where(found[..., None], lifted.joints_2d, projected)
-    points = back_project(joints_2d.flatten(1, 2), depths[..., 2].flatten(1, 2), views.cameras)
-    lifted = lifted._replace(joints_3d=points.unflatten(1, people[1:] + found.shape[2:]), joints_2d=joints_2d)
-    if refiner.config.judge:
-        sureness = refiner.judge(*given, lifted.scores.flatten(0, 1), refined, length).unflatten(0, people)
-        lifted = _who_is_sure(lifted, sureness, min_person_score)
-    elif refiner.config.anchor_depth == "kept":
-        return lifted
-    return _near_to_far(lifted, refiner.config.skeleton.root)
+    projected = joints_3d[..., :2] / joints_3d[..., 2:] * focal + centre
+    if not refiner.config.judge:
+        joints_2d = torch.where(lifted.scores[..., None] > 0, lifted.joints_2d, projected)
+        refined = lifted._replace(joints_3d=joints_3d, joints_2d=joints_2d)
+        return refined if refiner.config.anchor_depth == "kept" else _near_to_far(refined, refiner.config.skeleton.root)
+    judged = refiner.judge(input_xy, scores, _to_input(projected, views, stride).flatten(0, 1), length)
+    joints_2d = _to_image(judged.input_xy.unflatten(0, people), views, stride)
+    refined = lifted._replace(joints_3d=joints_3d, joints_2d=joints_2d)
+    sure = _who_is_sure(refined, judged.person_scores.unflatten(0, people), min_person_score)
+    return _near_to_far(sure, refiner.config.skeleton.root)
+
+
+def _to_input(image_xy: Tensor, views: Views, stride: int) -> Tensor:
+    """``(B, P, J, 2)`` image pixels -> network-input pixels."""
+    map_xy = image_xy * views.frames[:, None, None, :1] + views.frames[:, None, None, 1:3]
+    return (map_xy + 0.5) * stride - 0.5
+
+
+def _to_image(input_xy: Tensor, views: Views, stride: int) -> Tensor:
+    """Inverse of ``_to_input``."""
+    map_xy = (input_xy + 0.5) / stride - 0.5
+    return (map_xy - views.frames[:, None, None, 1:3]) / views.frames[:, None, None, :1]
 
 
 def _who_is_sure(lifted: Lifted, person_scores: Tensor, least: float) -> Lifted:

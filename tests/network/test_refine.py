@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from smap.network import RefineNet, RefinerConfig
+from smap.network import Judged, RefineNet, RefinerConfig
 from smap.skeleton import SMAP15, Skeleton
 
 from .test_hourglass import HAND
@@ -109,14 +109,12 @@ def test_folded_is_the_same():
     assert all(torch.equal(net.state_dict()[name], value) for name, value in before.items())
 
 
-def judged(net: RefineNet, scores: torch.Tensor, scale: int = 1) -> torch.Tensor:
+def judged(net: RefineNet, scores: torch.Tensor, scale: int = 1) -> Judged:
     """By ``people`` on a canvas that many times as large, everything but the found joints spoilt."""
-    input_xy, joints_3d, _ = people(len(scores))
-    input_xy = (input_xy + 0.5) * scale - 0.5
-    refined = net.refine(input_xy, joints_3d, scores > 0, 416 * scale)
-    missing = (scores == 0)[..., None]
-    given = input_xy.masked_fill(missing, torch.nan), joints_3d.masked_fill(missing, torch.nan)
-    return net.judge(*given, scores, refined, 416 * scale)
+    input_xy, _, _ = people(len(scores))
+    refined_xy = (input_xy + 3 + 0.5) * scale - 0.5
+    input_xy = ((input_xy + 0.5) * scale - 0.5).masked_fill((scores == 0)[..., None], torch.nan)
+    return net.judge(input_xy, scores, refined_xy, 416 * scale)
 
 
 def random_scores(count: int) -> torch.Tensor:
@@ -135,51 +133,85 @@ def test_weights_without_a_judge_do_not_judge():
 
 def test_a_judge_refuses_other_shapes():
     net = refiner(judge=(8,))
-    with pytest.raises(ValueError, match=r"scores must be \(2, 15\), got \(2, 14\)"):
-        net.judge(torch.zeros(2, 15, 2), torch.zeros(2, 15, 3), torch.zeros(2, 14), torch.zeros(2, 15, 3), 416)
-
-
-def test_whom_nobody_can_refine_is_judged_by_the_scores():
-    scores = random_scores(3)
-    scores[:, 2] = torch.tensor([0.5, 0.0, 0.5])
-    input_xy, joints_3d, _ = people(3)
-    net = refiner(anchor="root", judge=(8,))
-    refined = net.refine(input_xy, joints_3d, scores > 0, 416)
-    features = net.judge_features(input_xy, joints_3d, 2 * scores, refined, 416)
-    assert (features[1, 30:] == 0).all() and (features[[0, 2], 31:] != 0).all()  # depths of anchors are kept
-    torch.testing.assert_close(features[:, :15], (2 * scores).clamp(max=1))
+    with pytest.raises(ValueError, match=r"input_xy must be \(2, 15, 2\), got \(2, 14, 2\)"):
+        net.judge(torch.zeros(2, 14, 2), torch.zeros(2, 15), torch.zeros(2, 15, 2), 416)
 
 
 def test_a_judge_gives_probabilities_to_whoever_has_joints():
     scores = random_scores(6)
     scores[2] = 0
     net = refiner(anchor_depth="corrected", judge=(8, 8))
-    sure = judged(net, scores)
+    sure = judged(net, scores).person_scores
     assert sure[2] == 0
     assert ((sure[[0, 1, 3, 4, 5]] > 0) & (sure[[0, 1, 3, 4, 5]] < 1)).all()
     assert sure[[0, 1, 3, 4, 5]].std() > 1e-4
-    torch.testing.assert_close(judged(net.folded(), scores), sure)
-    torch.testing.assert_close(judged(net, scores, scale=2), sure, rtol=1e-2, atol=1e-3)
+    torch.testing.assert_close(judged(net.folded(), scores).person_scores, sure)
+    torch.testing.assert_close(judged(net, scores, scale=2).person_scores, sure, rtol=1e-2, atol=1e-3)
+
+
+def test_a_joint_is_between_its_peak_its_twins_and_the_refined_one():
+    scores = random_scores(8)
+    net = refiner(judge=(8, 8))
+    input_xy, places = people(8)[0], judged(net, scores).input_xy
+    assert places.isfinite().all()
+    for p, row in enumerate(scores > 0):
+        for joint, twin in enumerate(SMAP15.flipped_joints):
+            choices = [input_xy[p, joint] + 3]  # the refined one
+            choices += [input_xy[p, joint]] * bool(row[joint]) + [input_xy[p, twin]] * bool(row[twin] and twin != joint)
+            low, high = torch.stack(choices).amin(0) - 1e-3, torch.stack(choices).amax(0) + 1e-3
+            assert ((low <= places[p, joint]) & (places[p, joint] <= high)).all()
+    torch.testing.assert_close((judged(net, scores, scale=2).input_xy + 0.5) / 2 - 0.5, places, atol=0.5, rtol=0)
+
+
+def test_the_judge_decides_by_its_weights():
+    """One that is sure of one choice puts all joints there."""
+    net = refiner(judge=(8,))
+    input_xy, refined_xy = people(2)[0], people(2)[0] + 5
+    last = net.judge_layers[-1]
+    torch.nn.init.zeros_(last.weight)
+    for choice, expected in enumerate((input_xy, input_xy[:, list(SMAP15.flipped_joints)], refined_xy)):
+        with torch.no_grad():
+            last.bias.zero_()
+            last.bias[1 + choice :: 3] = 100
+        places = net.judge(input_xy, torch.ones(2, 15), refined_xy, 416).input_xy
+        paired = [j for j, twin in enumerate(SMAP15.flipped_joints) if twin != j or choice != 1]
+        torch.testing.assert_close(places[:, paired], expected[:, paired])
+
+
+def test_whom_nobody_can_refine_stays_where_he_was_found():
+    scores = random_scores(3)
+    scores[:, 2] = torch.tensor([0.5, 0.0, 0.5])
+    input_xy, joints_3d, _ = people(3)
+    net = refiner(anchor="root", judge=(8,))
+    missing = (scores == 0)[..., None]
+    refined = net.refine(input_xy, joints_3d.masked_fill(missing, torch.nan), scores > 0, 416)
+    look = net.judge(input_xy, scores, refined[..., :2] / refined[..., 2:] * 400 + 200, 416)
+    twins = list(SMAP15.flipped_joints)
+    seen = (scores > 0) | (scores > 0)[:, twins]
+    assert 0 < look.person_scores[1] < 1
+    assert torch.equal(look.input_xy[1].isfinite().all(-1), seen[1])
+    assert look.input_xy[[0, 2]].isfinite().all()
 
 
 def test_the_judge_sees_what_its_docstring_says():
     """Person by person, in words."""
-    input_xy, joints_3d, found = people(5)
-    found[1, 2] = False
-    scores = random_scores(5) * found
+    input_xy, _, found = people(5)
+    scores = 2 * random_scores(5) * found
+    refined_xy = input_xy + torch.randn(5, 15, 2, generator=torch.Generator().manual_seed(3)) * 20
     net = refiner(anchor_depth="corrected", judge=(8,))
-    refined = net.refine(input_xy, joints_3d, found, 416)
-    features = net.judge_features(input_xy, joints_3d, scores, refined, 416)
-    assert features.shape == (5, 35)
-    for row, here, score, before, after, place in zip(
-        features, found, scores, joints_3d, refined, input_xy, strict=True
-    ):
-        anchor = next(j for j in net._anchor_order if here[j])
-        moved = ((after - after[anchor]) - (before - before[anchor])).norm(dim=1)[here]
-        nearer = (before[anchor, 2] / after[anchor, 2]).log()
-        size = ((place[here].amax(0) - place[here].amin(0) + 1) / 416).log()
-        expected = torch.cat([score, here.float(), torch.stack([nearer, moved.mean(), moved.max(), *size])])
-        torch.testing.assert_close(row, expected)
+    features = net.judge_features(*net.choices(input_xy, scores, refined_xy), scores, 416)
+    assert features.shape == (5, 121)
+    for row, score, place, refined in zip(features, scores, input_xy, refined_xy, strict=True):
+        size = (refined - refined.mean(0)).norm(dim=1).mean() + 1
+        away, far = torch.zeros(15, 2, 2), torch.zeros(15, 2)
+        for joint, twin in enumerate(SMAP15.flipped_joints):
+            for n, other in enumerate((joint, twin)):
+                if score[other] > 0 and not (n == 1 and twin == joint):
+                    v = place[other] - refined[joint]
+                    away[joint, n] = 4 * v / (size + 4 * v.norm())
+                    far[joint, n] = (1 + 4 * v.norm() / size).log()
+        parts = [score.clamp(max=1), (score > 0).float(), away.flatten(), far.flatten(), (size / 416).log()[None]]
+        torch.testing.assert_close(row, torch.cat(parts))
 
 
 def test_nobody():

@@ -5,7 +5,7 @@ from .hourglass import ROOT_LOG_OFFSET, ROOT_LOG_SCALE, Hourglass, RawMaps
 from .inference import PreparedNetwork, computes_bfloat16, default_dtype, find_device, fold, prepare
 from .mirror import MirroredNetwork
 from .normalise import IMAGE_MEAN, IMAGE_STD, normalise
-from .refine import RefineNet, RefinerConfig
+from .refine import Judged, RefineNet, RefinerConfig
 from .weights import convert, load_network, load_refiner, read_notes, save_network, save_refiner
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "ROOT_LOG_SCALE",
     "STRIDE",
     "Hourglass",
+    "Judged",
     "MirroredNetwork",
     "NetworkConfig",
     "PreparedNetwork",

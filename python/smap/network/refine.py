@@ -1,4 +1,4 @@
-"""RefineNet: completes and corrects a person's joints (paper Sec. 3.3), and says how sure the person is."""
+"""RefineNet: completes and corrects a person's joints (paper Sec. 3.3), and judges what was found of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +16,10 @@ from ..constants import constant_tensors
 from ..skeleton import SMAP15, Skeleton
 
 FEATURES_PER_JOINT = 5  # x, y of the image; X, Y, Z of the camera frame
-_JUDGE_DROPOUT = 0.3
-_BODY_FEATURES = 5  # of ``RefineNet.judge_features`` beside two for each joint
+_JUDGE_DROPOUT = 0.1
+_JUDGED_PER_JOINT = 8  # features of a joint, see ``RefineNet.judge_features``
+_CHOICES = 3  # of a joint's place, see ``RefineNet.choices``
+_SHARP = 4.0  # parts of a person's size that distances are judged in
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class RefinerConfig:
             refined (the authors' weights); "nearest": the found joint nearest to the root in the tree.
         anchor_depth: "kept": other joints move around the anchor, as in the paper; "corrected": the whole person also
             moves along the anchor's ray, since how tall somebody comes out says whether the depth can be right.
-        judge: widths of the layers before the last of what says how sure a person is, see ``RefineNet.judge``; none
-            for weights that cannot tell, as the authors'.
+        judge: widths of the layers before the last of what says how sure a person is and where in the picture the
+            joints are, see ``RefineNet.judge``; none for weights that cannot tell, as the authors'.
 
     Raises:
         ValueError: a value is out of its range.
@@ -78,6 +80,19 @@ class RefinerConfig:
         return cls(**values)
 
 
+class Judged(NamedTuple):
+    """What ``RefineNet.judge`` says.
+
+    Args:
+        person_scores: ``(P,)`` float32 in [0, 1], a probability among people and ghosts as in training; 0 where no
+            joint was found.
+        input_xy: ``(P, J, 2)`` float32 network-input pixels of all joints.
+    """
+
+    person_scores: Tensor
+    input_xy: Tensor
+
+
 class RefineNet(nn.Module):
     """Linear layers with batch normalisation and ReLU between them; see ``refine`` for use, ``features`` to train."""
 
@@ -94,10 +109,10 @@ class RefineNet(nn.Module):
         )
         self.output = nn.Linear(widths[-1], joints * 3)
         self.judge_layers = nn.Sequential()
-        for inputs, outputs in pairwise((joints * 2 + _BODY_FEATURES, *config.judge)):
+        for inputs, outputs in pairwise((joints * _JUDGED_PER_JOINT + 1, *config.judge)):
             self.judge_layers += nn.Sequential(nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(_JUDGE_DROPOUT))
         if config.judge:
-            self.judge_layers.append(nn.Linear(config.judge[-1], 1))
+            self.judge_layers.append(nn.Linear(config.judge[-1], 1 + joints * _CHOICES))
         order = [config.skeleton.root]
         if config.anchor == "nearest":
             depth = {config.skeleton.root: 0}
@@ -107,12 +122,13 @@ class RefineNet(nn.Module):
         self._anchor_order = tuple(order)
 
     def folded(self) -> RefineNet:
-        """A copy for inference alone, its normalisations folded into the layers before them."""
+        """A copy for inference alone, its normalisations folded into the layers before them, without dropout."""
         copy = deepcopy(self).eval()
         for index, layer in enumerate(copy.layers):
             linear, norm, relu = layer.children()
             assert isinstance(linear, nn.Linear) and isinstance(norm, nn.BatchNorm1d)
             copy.layers[index] = nn.Sequential(fuse_linear_bn_eval(linear, norm), relu)
+        copy.judge_layers = nn.Sequential(*(part for part in copy.judge_layers if not isinstance(part, nn.Dropout)))
         return copy
 
     def forward(self, features: Tensor) -> Tensor:
@@ -179,16 +195,17 @@ class RefineNet(nn.Module):
         return torch.where(usable[:, None, None], refined, joints_3d.float())
 
     @torch.no_grad()
-    def judge(self, input_xy: Tensor, joints_3d: Tensor, scores: Tensor, refined: Tensor, input_length: int) -> Tensor:
-        """How sure it is that there is a person where one was found: peaks may be low and yet lie as a body's do.
+    def judge(self, input_xy: Tensor, scores: Tensor, refined_xy: Tensor, input_length: int) -> Judged:
+        """Is there a person where one was found, and where in the picture are the joints?
+
+        Peaks may be low and yet lie as a body's do, or high on the wrong leg. A joint's place is the mean of its
+        ``choices`` with weights that the network gives.
 
         Args:
+            input_xy: ``(P, J, 2)`` network-input pixels; those of joints that were not found are ignored.
             scores: ``(P, J)`` heights of the joints' peaks, 0 for joints that were not found.
-            refined: what ``refine``, whose other arguments these are, made of them.
-
-        Returns:
-            ``(P,)`` float32 in [0, 1], a probability among people and ghosts as in training; 0 where no joint was
-            found.
+            refined_xy: ``(P, J, 2)`` network-input pixels of what ``refine`` made of these people.
+            input_length: longer side of the network's input, pixels.
 
         Raises:
             ValueError: the weights have no judge (see ``RefinerConfig.judge``), or shapes do not fit.
@@ -196,36 +213,52 @@ class RefineNet(nn.Module):
         if not self.config.judge:
             raise ValueError("refiner must have a judge, got weights without one")
         people, joints = scores.shape[0], self.config.skeleton.num_joints
-        for name, value, shape in (("scores", scores, (people, joints)), ("refined", refined, (people, joints, 3))):
+        for name, value, shape in (
+            ("input_xy", input_xy, (people, joints, 2)),
+            ("scores", scores, (people, joints)),
+            ("refined_xy", refined_xy, (people, joints, 2)),
+        ):
             if tuple(value.shape) != shape:
                 raise ValueError(f"{name} must be {shape}, got {tuple(value.shape)}")
-        features = self.judge_features(input_xy, joints_3d, scores, refined, input_length)
-        probability: Tensor = self.judge_layers(features)[:, 0].sigmoid() * (scores > 0).any(1)
-        return probability
+        choices, possible = self.choices(input_xy, scores, refined_xy)
+        logits, weights = self.weigh(self.judge_features(choices, possible, scores, input_length), possible)
+        return Judged(logits.sigmoid() * (scores > 0).any(1), (weights[..., None] * choices).sum(2))
 
-    def judge_features(
-        self, input_xy: Tensor, joints_3d: Tensor, scores: Tensor, refined: Tensor, input_length: int
-    ) -> Tensor:
-        """The judge's input, ``(P, 2 J + 5)`` float32: scores, at most 1; which joints were found; then, 0 for people
-        who could not be refined, logarithm of the anchor's depth before over after; mean and largest distance in metres
-        that joints were moved by, seen from the anchor; logarithm of width and height in the picture, both plus a
-        pixel, in units of the canvas' longer side.
+    def choices(self, input_xy: Tensor, scores: Tensor, refined_xy: Tensor) -> tuple[Tensor, Tensor]:
+        """Where a joint may be: where it was found, where its twin of the other side was found, and where the refined
+        body has it.
+
+        Returns:
+            ``(P, J, 3, 2)`` float32 network-input pixels, and ``(P, J, 3)`` bool whether there is such a place.
         """
-        found = scores > 0
-        anchor, usable = self.anchors(found)
-        rows = torch.arange(found.shape[0], device=found.device)
-        before, after = joints_3d.float()[rows, anchor][:, None], refined[rows, anchor][:, None]
-        moved = ((refined - after) - (joints_3d.float() - before)).norm(dim=-1).masked_fill(~found, 0)
-        place, unseen = input_xy.float(), ~found[..., None]
-        size = place.masked_fill(unseen, -torch.inf).amax(1) - place.masked_fill(unseen, torch.inf).amin(1)
-        body = [
-            (before[..., 2] / after[..., 2]).log(),
-            moved.sum(1, keepdim=True) / found.sum(1, keepdim=True),
-            moved.amax(1, keepdim=True),
-            ((size + 1) / input_length).log(),
-        ]
-        of_joints = torch.cat([scores.float().clamp(max=1), found.float()], 1)
-        return torch.cat([of_joints, torch.cat(body, 1).masked_fill(~usable[:, None], 0)], 1)
+        twins = _indices(self.config.skeleton.flipped_joints, scores.device)
+        found, refined = scores > 0, refined_xy.isfinite().all(-1)
+        has_twin = twins != _indices(tuple(range(len(twins))), scores.device)
+        possible = torch.stack([found, found[:, twins] & has_twin, refined], 2)
+        places = torch.stack([input_xy, input_xy[:, twins], refined_xy], 2).float()
+        return places.masked_fill(~possible[..., None], 0), possible
+
+    def judge_features(self, choices: Tensor, possible: Tensor, scores: Tensor, input_length: int) -> Tensor:
+        """The judge's input, ``(P, 8 J + 1)`` float32.
+
+        Scores, at most 1; which joints were found; where they and their twins were found, seen from the refined joint:
+        ``4 v / (s + 4 |v|)``, with the person's size ``s``, the mean distance of refined joints from their middle plus
+        a pixel, and ``log(1 + 4 |v| / s)``, 0 where they were not; last ``log s`` in units of the canvas' longer side.
+        """
+        refined = choices[:, :, 2]
+        size = (refined - refined.mean(1, keepdim=True)).norm(dim=-1).mean(1)[:, None] + 1
+        seen = possible[:, :, :2] & possible[:, :, 2:]
+        away = (choices[:, :, :2] - refined[:, :, None]) * (_SHARP / size[..., None, None])
+        away = away.masked_fill(~seen[..., None], 0)
+        far = away.norm(dim=-1, keepdim=True)
+        of_joints = [scores.float().clamp(max=1), (scores > 0).float(), away / (1 + far), far.log1p()]
+        return torch.cat([*(t.flatten(1) for t in of_joints), (size / input_length).log()], 1)
+
+    def weigh(self, features: Tensor, possible: Tensor) -> tuple[Tensor, Tensor]:
+        """``judge_features`` -> ``(P,)`` logits that somebody is there, and ``(P, J, 3)`` weights of the choices."""
+        logits = self.judge_layers(features)
+        weights = logits[:, 1:].unflatten(1, (-1, _CHOICES)).masked_fill(~possible, -torch.inf)
+        return logits[:, 0], weights.softmax(-1)
 
 
 @constant_tensors  # a copy to the GPU in every call would make the host wait for it

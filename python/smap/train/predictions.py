@@ -37,17 +37,24 @@ class Predicted(NamedTuple):
         joints_3d: ``(P, J, 3)`` float32 metres in the camera frame.
         scores: ``(P, J)`` float32 in [0, 1], 0 for joints that were not found, which mean nothing in the two above.
         truth: ``(P, J, 3)`` float32 metres in the camera frame, NaN where nobody is.
+        cameras: ``(P, 4)`` float32 fx, fy, cx, cy in network-input pixels.
     """
 
     input_xy: Tensor
     joints_3d: Tensor
     scores: Tensor
     truth: Tensor
+    cameras: Tensor
 
     @property
     def real(self) -> Tensor:
         """``(P,)`` bool, somebody is there."""
         return self.truth.isfinite().flatten(1).all(1)
+
+    def project(self, points: Tensor) -> Tensor:
+        """``(P, J, 3)`` metres -> ``(P, J, 2)`` network-input pixels."""
+        focal, centre = self.cameras[:, None, :2], self.cameras[:, None, 2:]
+        return points[..., :2] / points[..., 2:] * focal + centre
 
     def matched(self) -> Found:
         """Those of whom the truth is known and two joints were found."""
@@ -111,7 +118,9 @@ class Predictor:
                 match = match_bodies(people.joints_2d, seen, skeleton=self.config.skeleton)
                 truth[match[match >= 0]] = sample.joints_3d[match >= 0]
                 xy, scores = box.image_to_input(people.joints_2d), np.where(people.detected, people.scores, 0)
-                columns = (np.nan_to_num(xy), np.nan_to_num(people.joints_3d), scores, truth)
+                camera = sample.camera
+                cameras = np.broadcast_to([camera.fx, camera.fy, camera.cx, camera.cy], (len(people), 4))
+                columns = (np.nan_to_num(xy), np.nan_to_num(people.joints_3d), scores, truth, cameras)
                 parts.append(Predicted(*(torch.from_numpy(c.astype(np.float32)) for c in columns)))
         here = Predicted.cat(parts)
         return Predicted.cat([here, _turned(here, self.config.skeleton, images.shape[-1])]) if mirrored else here
@@ -121,11 +130,13 @@ def _turned(people: Predicted, skeleton: Skeleton, width: int) -> Predicted:
     """The same in mirrored pictures of this width."""
     flip, across = list(skeleton.flipped_joints), torch.tensor([-1.0, 1.0, 1.0])
     x, y = people.input_xy[:, flip].unbind(-1)
+    fx, fy, cx, cy = people.cameras.unbind(-1)
     return Predicted(
         torch.stack([width - 1 - x, y], -1),
         people.joints_3d[:, flip] * across,
         people.scores[:, flip],
         people.truth[:, flip] * across,
+        torch.stack([fx, fy, width - 1 - cx, cy], -1),
     )
 
 

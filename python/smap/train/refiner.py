@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..decode import DecodeConfig
-from ..network import Hourglass, RefineNet, RefinerConfig
+from ..metrics.pose import HEAD_FRACTION, distances_2d, left_right_counts
+from ..network import Hourglass, Judged, RefineNet, RefinerConfig
 from ..synthetic import SceneConfig
 from ..synthetic.assets import Assets, Split
 from ..synthetic.skeletons import random_skeletons
@@ -25,6 +26,8 @@ from .schedule import Schedule
 
 _VALIDATION_BODIES = 2000
 _NEAREST = 0.1  # metres
+_FAR = 0.3  # of a person's size in the picture
+_PLACE_WEIGHT = 3.0  # beside the judge's loss of whether somebody is there
 
 
 # Fields of ``DecodeConfig`` below what is set where nobody judges, so that the judge sees whoever may be there.
@@ -61,7 +64,7 @@ class RefinerTraining:
     corruption: Corruption = field(default_factory=Corruption)
     pose_variety: float = 0.4
     hidden: tuple[int, ...] = (256, 512, 512, 256)
-    judge: tuple[int, ...] = (128, 128)
+    judge: tuple[int, ...] = (256, 256)
     judge_steps: int = 3000
     ema: float = 0.995
     seed: int = 0
@@ -142,26 +145,36 @@ def _thinned(people: Found, count: int, generator: torch.Generator) -> Found:
 def _train_judge(
     refiner: RefineNet, people: Predicted, config: RefinerTraining, generator: torch.Generator, progress: bool
 ) -> None:
-    """Logistic regression of whether somebody is there, on what the refiner, which stays as it is, makes of people."""
-    features = refiner.judge_features(*_refined(refiner, people, max(config.corruption.input_size)))
-    real = people.real.float()
-    layers, schedule = refiner.judge_layers.train(), Schedule(steps=config.judge_steps, peak=1e-3, warmup=50)
+    """Whether somebody is there and where joints are in the picture, from what the refiner, which stays as it is, makes
+    of people: logistic regression, and the distance to the true place, of which more than ``_FAR`` of a person's size
+    counts little: who holds a joint of the wrong leg cannot make half the way to the right one."""
+    width = max(config.corruption.input_size)
+    choices, possible = refiner.choices(people.input_xy, people.scores, _refined_xy(refiner, people, width))
+    features, real = refiner.judge_features(choices, possible, people.scores, width), people.real
+    truth = people.project(people.truth)
+    size = (truth - truth.mean(1, keepdim=True)).norm(dim=-1).mean(1) + 1
+    layers, schedule = refiner.judge_layers.train(), Schedule(steps=config.judge_steps, peak=2e-3, warmup=100)
     optimiser = torch.optim.AdamW(layers.parameters(), lr=schedule.peak, weight_decay=1e-2)
     for step in tqdm(range(schedule.steps), disable=not progress, unit="step"):
         for group in optimiser.param_groups:
             group["lr"] = schedule.rate(step)
         rows = torch.randint(len(real), (config.batch,), generator=generator)
-        loss = nn.functional.binary_cross_entropy_with_logits(layers(features[rows])[:, 0], real[rows])
+        logits, weights = refiner.weigh(features[rows], possible[rows])
+        loss = nn.functional.binary_cross_entropy_with_logits(logits, real[rows].float())
+        there = rows[real[rows]]
+        if len(there):
+            places = (weights[real[rows]][..., None] * choices[there]).sum(2)
+            distances = (places - truth[there]).norm(dim=-1) / size[there, None]
+            loss = loss + _PLACE_WEIGHT * (distances / (distances + _FAR)).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     layers.eval()
 
 
-def _refined(refiner: RefineNet, people: Predicted, input_length: int) -> tuple[Tensor, Tensor, Tensor, Tensor, int]:
-    """Arguments of ``RefineNet.judge``."""
-    refined = refiner.refine(people.input_xy, people.joints_3d, people.scores > 0, input_length)
-    return people.input_xy, people.joints_3d, people.scores, refined, input_length
+def _refined_xy(refiner: RefineNet, people: Predicted, input_length: int) -> Tensor:
+    """``(P, J, 2)`` network-input pixels of refined people."""
+    return people.project(refiner.refine(people.input_xy, people.joints_3d, people.scores > 0, input_length))
 
 
 def look_at_scenes(
@@ -281,11 +294,33 @@ def average_precision(scores: Tensor, real: Tensor) -> float:
     return float((precision * hits).sum() / hits.sum())
 
 
+@torch.no_grad()
+def evaluate_judge(refiner: RefineNet, people: Predicted, input_length: int) -> dict[str, float]:
+    """Per cent, before the judge and, if there is one, after: average precision of people, ordered by the mean of their
+    joints' scores and by the judge's; of the joints that were found those within half a head of the true place in the
+    picture, and of their pairs of left and right those that are the right way round."""
+    skeleton, real, seen = refiner.config.skeleton, people.real, people.scores[people.real] > 0
+    truth = people.project(people.truth)[real].numpy()
+    looks = {"before": Judged(people.scores.mean(1), people.input_xy)}
+    if refiner.config.judge:
+        refined_xy = _refined_xy(refiner, people, input_length)
+        looks["after"] = refiner.judge(people.input_xy, people.scores, refined_xy, input_length)
+    figures = {}
+    for name, look in looks.items():
+        places = look.input_xy[real].masked_fill(~seen[..., None], math.nan).numpy()
+        near = distances_2d(places, truth, skeleton=skeleton)[seen.numpy()] < HEAD_FRACTION
+        right, pairs = left_right_counts(places, truth, skeleton=skeleton)
+        figures[f"average_precision_{name}_percent"] = 100 * average_precision(look.person_scores, real)
+        figures[f"pck_2d_{name}_percent"] = 100 * float(near.mean()) if near.size else math.nan
+        figures[f"left_right_{name}_percent"] = 100 * right / pairs if pairs else math.nan
+    return figures
+
+
 def validate_refiner(
     refiner: RefineNet, pack: Assets, network: Hourglass | None, config: RefinerTraining, pictures: int
 ) -> dict[str, float]:
-    """``evaluate_refiner`` on held-out poses and people: "corrupted ..." and, with a network, "predicted ...", with the
-    ``average_precision`` of the people it finds, per cent, ordered by their joints' scores and by the judge."""
+    """``evaluate_refiner`` on held-out poses and people: "corrupted ..." and, with a network, "predicted ...", with
+    what ``evaluate_judge`` says of the people that it finds."""
     config = _of_network(config, network)
     scenes = SceneConfig(*config.corruption.input_size, split="val")
     rng, generator = np.random.default_rng(config.seed + 1), torch.Generator().manual_seed(config.seed + 1)
@@ -298,9 +333,5 @@ def validate_refiner(
         seeds = _seeds(rng, pictures)
         predicted = predict_scenes(network, config.decode, pack, [scenes], seeds, workers=config.workers)
         figures |= {f"predicted {k}": v for k, v in evaluate_refiner(refiner, predicted.matched(), width).items()}
-        orders = {"mean_score": predicted.scores.mean(1)}
-        if refiner.config.judge:
-            orders["judge"] = refiner.judge(*_refined(refiner, predicted, width))
-        for name, scores in orders.items():
-            figures[f"predicted average_precision_{name}_percent"] = 100 * average_precision(scores, predicted.real)
+        figures |= {f"predicted {k}": v for k, v in evaluate_judge(refiner, predicted, width).items()}
     return figures
