@@ -215,6 +215,24 @@ def test_joints_are_in_the_picture_where_the_judge_says() -> None:
     assert (refined.scores[0, 0] > 0).tolist() == [j != 5 for j in range(15)]
 
 
+@pytest.mark.parametrize("judge", [(), (4,)])
+def test_what_is_refined_to_behind_the_camera_is_not_in_the_picture(judge: tuple[int, ...]) -> None:
+    points, inputs = one_person(7)
+    people = torch.zeros(1, 1, 15, dtype=torch.int64)
+    people[0, 0, 5] = -1
+    lifted = lift_one(inputs, people, points[SMAP15.root, 2])
+    refiner = RefineNet(RefinerConfig(judge=judge)).eval()
+    refined = torch.from_numpy(points).float()[None].clone()
+    refined[0, [4, 5], 2] = -0.02
+    refiner.refine = lambda input_xy, joints_3d, found, width: refined
+    after = refine(refiner, lifted, views(), BOX.input_size)
+    seen = np.arange(15) != 5
+    torch.testing.assert_close(after.joints_2d[0, 0, seen], lifted.joints_2d[0, 0, seen], atol=300, rtol=0)
+    assert after.joints_2d[0, 0, 4].isfinite().all()
+    if not judge:
+        assert after.joints_2d[0, 0, 5].isnan().all()
+
+
 def test_who_has_no_root_is_the_last_of_those_who_stay() -> None:
     """A refiner that hangs people on their root leaves the others as they are."""
     _, inputs = one_person(6)

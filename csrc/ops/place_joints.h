@@ -75,7 +75,7 @@ struct PlaceJoints {
     float sum = 0;
     for (int64_t j = 0; j < joints; ++j) {
       const int64_t k = peak(b, p, j);
-      if (k >= 0) sum += score(b, j, k) < 1 ? score(b, j, k) : 1;
+      if (k >= 0) sum += score(b, j, k) > 1 ? 1 : score(b, j, k);
     }
     return sum / static_cast<float>(joints);
   }

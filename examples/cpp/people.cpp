@@ -120,7 +120,7 @@ int run(const std::vector<std::string>& args) {
   load_library(args[1] + "/_ops.so");
   torch::inductor::AOTIModelPackageLoader program(args[0]);
   auto metadata = program.get_metadata();
-  if (metadata.at("smap.format") != "2") throw std::runtime_error("package must be of format 2, export it anew");
+  if (metadata.at("smap.format") != "3") throw std::runtime_error("package must be of format 3, export it anew");
   const int stride = std::stoi(metadata.at("smap.stride"));
   const Letterbox box(picture, std::stoi(metadata.at("smap.input_width")), std::stoi(metadata.at("smap.input_height")));
 

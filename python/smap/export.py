@@ -36,7 +36,7 @@ PathLike = str | os.PathLike[str]
 # completed them; their score is 0. The fields of ``Lifted``, as a plain tuple.
 PeopleTensors = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
-FORMAT = "2"  # raise when the inputs, the outputs or the metadata of exported programs change
+FORMAT = "3"  # raise when the inputs, the outputs or the metadata of exported programs change, or the ops in them
 COMPILED = "/data/aotinductor/"  # a folder that only packages have
 DESCRIPTION = "smap.json"  # the metadata of an exported program, beside its graph
 

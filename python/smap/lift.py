@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from .network import RefineNet
 
 
+NEAREST = 0.1  # metres: what is nearer to the camera, or behind it, is nowhere in the picture
+
+
 class Views(NamedTuple):
     """Where each image of a batch lies on its map and how it was photographed, as tensors that ops take.
 
@@ -223,9 +226,9 @@ def refine(
     """Correct, complete and judge lifted people (paper Sec. 3.3, RefineNet).
 
     All joints take their refined position, as in the release; those that were not found keep score 0. In the image,
-    joints that were found stay where they are and the others are where the refined ones project to, unless the refiner
-    judges: then ``joints_2d`` and ``person_scores`` are the judge's. Where depths were corrected or people judged, they
-    are near to far again by their refined roots.
+    joints that were found stay where they are and the others are where the refined ones project to (nowhere when nearer
+    than ``NEAREST``), unless the refiner judges: then ``joints_2d`` and ``person_scores`` are the judge's. Where depths
+    were corrected or people judged, they are near to far again by their refined roots.
 
     Args:
         input_size: ``(width, height)`` of the network's input; its longer side is the refiner's unit of length.
@@ -236,31 +239,22 @@ def refine(
         As many rows as given; ``counts`` says how many people stay, the rows behind them are NaN with score 0.
     """
     people, length = lifted.scores.shape[:2], max(input_size)
-    input_xy, scores = _to_input(lifted.joints_2d, views, stride).flatten(0, 1), lifted.scores.flatten(0, 1)
+    scale = views.frames[:, None, None, :1] * stride  # input_xy = image_xy * scale + shift
+    shift = (views.frames[:, None, None, 1:3] + 0.5) * stride - 0.5
+    input_xy, scores = (lifted.joints_2d * scale + shift).flatten(0, 1), lifted.scores.flatten(0, 1)
     joints_3d = refiner.refine(input_xy, lifted.joints_3d.flatten(0, 1), scores > 0, length).unflatten(0, people)
     focal, centre = views.cameras[:, None, None, :2], views.cameras[:, None, None, 2:]
     projected = joints_3d[..., :2] / joints_3d[..., 2:] * focal + centre
+    projected = projected.masked_fill(joints_3d[..., 2:] < NEAREST, torch.nan)
     if not refiner.config.judge:
         joints_2d = torch.where(lifted.scores[..., None] > 0, lifted.joints_2d, projected)
         refined = lifted._replace(joints_3d=joints_3d, joints_2d=joints_2d)
         return refined if refiner.config.anchor_depth == "kept" else _near_to_far(refined, refiner.config.skeleton.root)
-    judged = refiner.judge(input_xy, scores, _to_input(projected, views, stride).flatten(0, 1), length)
-    joints_2d = _to_image(judged.input_xy.unflatten(0, people), views, stride)
+    judged = refiner.judge(input_xy, scores, (projected * scale + shift).flatten(0, 1), length)
+    joints_2d = (judged.input_xy.unflatten(0, people) - shift) / scale
     refined = lifted._replace(joints_3d=joints_3d, joints_2d=joints_2d)
     sure = _who_is_sure(refined, judged.person_scores.unflatten(0, people), min_person_score)
     return _near_to_far(sure, refiner.config.skeleton.root)
-
-
-def _to_input(image_xy: Tensor, views: Views, stride: int) -> Tensor:
-    """``(B, P, J, 2)`` image pixels -> network-input pixels."""
-    map_xy = image_xy * views.frames[:, None, None, :1] + views.frames[:, None, None, 1:3]
-    return (map_xy + 0.5) * stride - 0.5
-
-
-def _to_image(input_xy: Tensor, views: Views, stride: int) -> Tensor:
-    """Inverse of ``_to_input``."""
-    map_xy = (input_xy + 0.5) / stride - 0.5
-    return (map_xy - views.frames[:, None, None, 1:3]) / views.frames[:, None, None, :1]
 
 
 def _who_is_sure(lifted: Lifted, person_scores: Tensor, least: float) -> Lifted:

@@ -52,8 +52,8 @@ class People:
     Args:
         joints_3d: ``(P, J, 3)`` float32 metres in the camera frame (x right, y down, z forward); NaN where there is no
             position: joints that were not found, unless the refiner completed them.
-        joints_2d: ``(P, J, 2)`` float32 image pixels, where the joints are seen; NaN likewise. What a refiner made of
-            ``joints_3d`` projects near them, not onto them: as far off as its depths are.
+        joints_2d: ``(P, J, 2)`` float32 image pixels, where the joints are seen; NaN likewise. Refined ``joints_3d``
+            project near them, not onto them: farther off, the less the refiner believes in what was seen.
         scores: ``(P, J)`` float32 in [0, 1], height of the joint's heatmap peak, 0 where not detected.
         detected: ``(P, J)`` bool, the joint was seen in the heatmaps (False for a completed one).
         ids: ``(P,)`` int64 identities from a tracker, or None.

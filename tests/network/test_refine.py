@@ -193,10 +193,23 @@ def test_whom_nobody_can_refine_stays_where_he_was_found():
     assert look.input_xy[[0, 2]].isfinite().all()
 
 
+def test_the_judge_looks_at_whoever_is_refined_in_part_wherever_he_stands():
+    """Joints that have no refined place say nothing about the person's size or about peaks."""
+    input_xy, refined_xy, scores = people(6)[0], people(6)[0] + 4, random_scores(6)
+    refined_xy[:, 3:7] = torch.nan
+    net = refiner(judge=(8,))
+    looks = [net.choices(input_xy + shift, scores, refined_xy + shift) for shift in (0, 250)]
+    here, there = (net.judge_features(*look, scores, 416) for look in looks)
+    torch.testing.assert_close(here, there, atol=1e-4, rtol=1e-4)
+    away = here[:, 30:90].unflatten(1, (15, 4))
+    assert (away[:, 3:7] == 0).all() and away[:, 7:].abs().sum() > 0
+    assert (net.judge(input_xy, scores, refined_xy, 416).input_xy.isfinite().all(-1) == looks[0][1].any(-1)).all()
+
+
 def test_the_judge_sees_what_its_docstring_says():
     """Person by person, in words."""
-    input_xy, _, found = people(5)
-    scores = 2 * random_scores(5) * found
+    input_xy, _, _ = people(5)
+    scores = 2 * random_scores(5)
     refined_xy = input_xy + torch.randn(5, 15, 2, generator=torch.Generator().manual_seed(3)) * 20
     net = refiner(anchor_depth="corrected", judge=(8,))
     features = net.judge_features(*net.choices(input_xy, scores, refined_xy), scores, 416)

@@ -68,6 +68,19 @@ def test_mirrored_people_are_four(network: Hourglass) -> None:
     torch.testing.assert_close(x[there.found], there.input_xy[..., 0][there.found], atol=0.05, rtol=0)
 
 
+def test_people_project_to_where_they_were_found(network: Hourglass) -> None:
+    """With their cameras, whose centre is not the picture's, in mirrored pictures as well."""
+    sample = render_scene(BuiltinPack(), SCENES, 1)
+    sample = replace(sample, camera=replace(sample.camera, cx=sample.camera.cx + 40, fx=1.1 * sample.camera.fx))
+    people = Predictor(network, SETTINGS)([sample], mirrored=True)
+    seen = people.scores > 0
+    assert seen.sum() > 40
+    places = people.project(people.joints_3d)
+    torch.testing.assert_close(places[seen], people.input_xy[seen], atol=0.05, rtol=0)
+    behind = people.project(people.joints_3d * torch.tensor([1.0, 1.0, -1.0]))
+    assert behind[seen].isnan().all()
+
+
 def test_upright_pictures_and_processes(network: Hourglass) -> None:
     kinds = [SCENES, replace(SCENES, width=SIZE[1], height=SIZE[0])]
     seeds = list(range(12))  # two parts, one of each kind

@@ -1,7 +1,8 @@
 """Train RefineNet on captured poses and, with weights given, on what that network finds in rendered scenes.
 
 Prints the mean errors on held-out people: of joints that were found, before and after, and of completed ones; with
-weights also how well it tells people from what is none, and the file recommends the settings that go with that.
+weights also how well it tells people from what is none and places joints in the picture, and the file recommends the
+settings that go with that.
 """
 
 from __future__ import annotations

@@ -233,7 +233,7 @@ class RefineNet(nn.Module):
         """
         twins = _indices(self.config.skeleton.flipped_joints, scores.device)
         found, refined = scores > 0, refined_xy.isfinite().all(-1)
-        has_twin = twins != _indices(tuple(range(len(twins))), scores.device)
+        has_twin = twins != torch.arange(len(twins), device=scores.device)
         possible = torch.stack([found, found[:, twins] & has_twin, refined], 2)
         places = torch.stack([input_xy, input_xy[:, twins], refined_xy], 2).float()
         return places.masked_fill(~possible[..., None], 0), possible
@@ -245,9 +245,11 @@ class RefineNet(nn.Module):
         ``4 v / (s + 4 |v|)``, with the person's size ``s``, the mean distance of refined joints from their middle plus
         a pixel, and ``log(1 + 4 |v| / s)``, 0 where they were not; last ``log s`` in units of the canvas' longer side.
         """
-        refined = choices[:, :, 2]
-        size = (refined - refined.mean(1, keepdim=True)).norm(dim=-1).mean(1)[:, None] + 1
-        seen = possible[:, :, :2] & possible[:, :, 2:]
+        refined, has_place = choices[:, :, 2], possible[:, :, 2:]
+        count = has_place.sum(1).clamp(min=1)
+        middle = refined.sum(1) / count
+        size = ((refined - middle[:, None]).norm(dim=-1, keepdim=True) * has_place).sum(1) / count + 1
+        seen = possible[:, :, :2] & has_place
         away = (choices[:, :, :2] - refined[:, :, None]) * (_SHARP / size[..., None, None])
         away = away.masked_fill(~seen[..., None], 0)
         far = away.norm(dim=-1, keepdim=True)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from ..decode import DecodeConfig, decode
 from ..letterbox import Letterbox
-from ..lift import lift
+from ..lift import NEAREST, lift
 from ..metrics import match_bodies
 from ..network import Hourglass, normalise, prepare
 from ..sample import Sample
@@ -52,9 +52,10 @@ class Predicted(NamedTuple):
         return self.truth.isfinite().flatten(1).all(1)
 
     def project(self, points: Tensor) -> Tensor:
-        """``(P, J, 3)`` metres -> ``(P, J, 2)`` network-input pixels."""
+        """``(P, J, 3)`` metres -> ``(P, J, 2)`` network-input pixels, NaN for what is nearer than ``lift.NEAREST``."""
         focal, centre = self.cameras[:, None, :2], self.cameras[:, None, 2:]
-        return points[..., :2] / points[..., 2:] * focal + centre
+        projected = points[..., :2] / points[..., 2:] * focal + centre
+        return projected.masked_fill(points[..., 2:] < NEAREST, torch.nan)
 
     def matched(self) -> Found:
         """Those of whom the truth is known and two joints were found."""

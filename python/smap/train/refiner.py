@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..decode import DecodeConfig
+from ..lift import NEAREST
 from ..metrics.pose import HEAD_FRACTION, distances_2d, left_right_counts
 from ..network import Hourglass, Judged, RefineNet, RefinerConfig
 from ..synthetic import SceneConfig
@@ -25,7 +26,6 @@ from .predictions import Predicted, predict_scenes
 from .schedule import Schedule
 
 _VALIDATION_BODIES = 2000
-_NEAREST = 0.1  # metres
 _FAR = 0.3  # of a person's size in the picture
 _PLACE_WEIGHT = 3.0  # beside the judge's loss of whether somebody is there
 
@@ -48,7 +48,8 @@ class RefinerTraining:
         corruption: of the others; its ``input_size`` is the network's where there is one.
         pose_variety: of the scenes and bodies, see ``SceneConfig``.
         hidden: widths of the layers.
-        judge: of those that say how sure a person is; none where no network finds both true and false people.
+        judge: of those that say how sure a person is and where joints are in the picture; none where no network finds
+            both true and false people.
         judge_steps: of their training, after the others', with ``batch`` people each.
         ema: decay of the averaged weights.
         seed: of everything random.
@@ -81,7 +82,7 @@ def train_refiner(
     progress: bool = True,
     observe: Callable[[int, float], None] | None = None,
 ) -> RefineNet:
-    """A refiner in eval mode that completes hidden joints, corrects the others and says how sure people are.
+    """A refiner in eval mode that completes hidden joints, corrects the others and judges people (``RefineNet.judge``).
 
     Args:
         network: whose predictions on rendered scenes it learns to correct, in eval mode; None: only corrupted poses.
@@ -153,6 +154,7 @@ def _train_judge(
     features, real = refiner.judge_features(choices, possible, people.scores, width), people.real
     truth = people.project(people.truth)
     size = (truth - truth.mean(1, keepdim=True)).norm(dim=-1).mean(1) + 1
+    known = size.isfinite() & possible.any(-1).all(-1)
     layers, schedule = refiner.judge_layers.train(), Schedule(steps=config.judge_steps, peak=2e-3, warmup=100)
     optimiser = torch.optim.AdamW(layers.parameters(), lr=schedule.peak, weight_decay=1e-2)
     for step in tqdm(range(schedule.steps), disable=not progress, unit="step"):
@@ -161,9 +163,10 @@ def _train_judge(
         rows = torch.randint(len(real), (config.batch,), generator=generator)
         logits, weights = refiner.weigh(features[rows], possible[rows])
         loss = nn.functional.binary_cross_entropy_with_logits(logits, real[rows].float())
-        there = rows[real[rows]]
-        if len(there):
-            places = (weights[real[rows]][..., None] * choices[there]).sum(2)
+        placed = known[rows]
+        if placed.any():
+            there = rows[placed]
+            places = (weights[placed][..., None] * choices[there]).sum(2)
             distances = (places - truth[there]).norm(dim=-1) / size[there, None]
             loss = loss + _PLACE_WEIGHT * (distances / (distances + _FAR)).mean()
         optimiser.zero_grad(set_to_none=True)
@@ -254,7 +257,7 @@ def refined_errors(refiner: RefineNet, people: Found, input_length: int) -> Erro
 def _depth_errors(people: Found, anchor: Tensor) -> Tensor:
     """``(P,)`` logarithm of true over found depth of the anchor."""
     rows = torch.arange(len(anchor))
-    return (people.truth[rows, anchor, 2] / people.joints_3d[rows, anchor, 2].clamp_min(_NEAREST)).log()
+    return (people.truth[rows, anchor, 2] / people.joints_3d[rows, anchor, 2].clamp_min(NEAREST)).log()
 
 
 def found_errors(refiner: RefineNet, people: Found) -> Tensor:
