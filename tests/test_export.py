@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from smap import SMAP15, Camera, DecodeConfig, Letterbox, Maps, People, Skeleton, decode, lift
-from smap.export import MapsToPeople, Pipeline, export_package, export_program, load
+from smap.export import FORMAT, MapsToPeople, Pipeline, export_package, export_program, load
 from smap.lift import Views
 from smap.maps import MAP_NAMES
 from smap.network import IMAGE_MEAN, IMAGE_STD, Hourglass, NetworkConfig, RefineNet, RefinerConfig, fold, normalise
@@ -243,7 +243,7 @@ def test_files_that_are_no_programs_are_an_error(pipeline: Pipeline, program_fil
     with pytest.raises(ValueError, match="of `smap export`"):
         load(other)
     torch.export.save(torch.export.load(program_file), other, extra_files={"smap.json": '{"smap.format": "0"}'})
-    with pytest.raises(ValueError, match="program must be of format 2, got 0"):
+    with pytest.raises(ValueError, match=f"program must be of format {FORMAT}, got 0"):
         load(other)
     with pytest.raises(ValueError, match=r"path must end in \.pt2"):
         export_program(pipeline, tmp_path / "smap.onnx")
