@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import zipfile
 from collections.abc import Sequence
@@ -160,7 +161,7 @@ def test_a_real_network_and_a_refiner_in_one_program(tmp_path: Path) -> None:
     assert min(map(len, found)) > 0
     assert any((~people.detected).any() and np.isfinite(people.joints_3d).all() for people in found)
     expected = pipeline(images, *Views.of(boxes, known, "cpu"))
-    assert expected[-1].sum() < everyone[-1].sum()
+    assert all(expected[-1] < everyone[-1])
     for row, people in enumerate(found):
         assert int(expected[-1][row]) == len(people) and people.camera == known[row]
         np.testing.assert_array_equal(people.joints_3d, expected[0][row, : len(people)].numpy())
@@ -168,7 +169,8 @@ def test_a_real_network_and_a_refiner_in_one_program(tmp_path: Path) -> None:
         assert (people.person_scores >= config.min_person_score).all()
         assert (np.diff(people.joints_3d[:, SMAP15.root, 2]) >= 0).all()
     assert program.predict([]) == []
-    with pytest.raises(ValueError, match=r"min_person_score must be 0 without a refiner that judges, got 0\.\d"):
+    refused = f"min_person_score must be 0 without a refiner that judges, got {config.min_person_score}"
+    with pytest.raises(ValueError, match=re.escape(refused)):
         Pipeline(network, config, RefineNet(RefinerConfig()))
 
 

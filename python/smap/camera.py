@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+NEAREST = 0.1  # metres: what is nearer to the camera counts as behind it
+
 
 @dataclass(frozen=True)
 class Camera:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .camera import Camera
+from .camera import NEAREST, Camera
 from .constants import constant_tensors
 from .letterbox import Letterbox
 from .maps import Maps
@@ -20,9 +20,6 @@ from .skeleton import Skeleton
 if TYPE_CHECKING:
     from .decode import Detections
     from .network import RefineNet
-
-
-NEAREST = 0.1  # metres: what is nearer to the camera, or behind it, is nowhere in the picture
 
 
 class Views(NamedTuple):
@@ -226,9 +223,9 @@ def refine(
     """Correct, complete and judge lifted people (paper Sec. 3.3, RefineNet).
 
     All joints take their refined position, as in the release; those that were not found keep score 0. In the image,
-    joints that were found stay where they are and the others are where the refined ones project to (nowhere when nearer
-    than ``NEAREST``), unless the refiner judges: then ``joints_2d`` and ``person_scores`` are the judge's. Where depths
-    were corrected or people judged, they are near to far again by their refined roots.
+    joints that were found stay where they are and the others are where the refined ones project to (see ``project``),
+    unless the refiner judges: then ``joints_2d`` and ``person_scores`` are the judge's. Where depths were corrected or
+    people judged, they are near to far again by their refined roots.
 
     Args:
         input_size: ``(width, height)`` of the network's input; its longer side is the refiner's unit of length.
@@ -243,9 +240,7 @@ def refine(
     shift = (views.frames[:, None, None, 1:3] + 0.5) * stride - 0.5
     input_xy, scores = (lifted.joints_2d * scale + shift).flatten(0, 1), lifted.scores.flatten(0, 1)
     joints_3d = refiner.refine(input_xy, lifted.joints_3d.flatten(0, 1), scores > 0, length).unflatten(0, people)
-    focal, centre = views.cameras[:, None, None, :2], views.cameras[:, None, None, 2:]
-    projected = joints_3d[..., :2] / joints_3d[..., 2:] * focal + centre
-    projected = projected.masked_fill(joints_3d[..., 2:] < NEAREST, torch.nan)
+    projected = project(joints_3d, views.cameras[:, None])
     if not refiner.config.judge:
         joints_2d = torch.where(lifted.scores[..., None] > 0, lifted.joints_2d, projected)
         refined = lifted._replace(joints_3d=joints_3d, joints_2d=joints_2d)
@@ -255,6 +250,13 @@ def refine(
     refined = lifted._replace(joints_3d=joints_3d, joints_2d=joints_2d)
     sure = _who_is_sure(refined, judged.person_scores.unflatten(0, people), min_person_score)
     return _near_to_far(sure, refiner.config.skeleton.root)
+
+
+def project(joints_3d: Tensor, cameras: Tensor) -> Tensor:
+    """``(..., J, 3)`` metres and ``(..., 4)`` fx, fy, cx, cy -> ``(..., J, 2)`` pixels, NaN for what is nearer than
+    ``camera.NEAREST``."""
+    xy, z = joints_3d[..., :2], joints_3d[..., 2:]
+    return (xy / z * cameras[..., None, :2] + cameras[..., None, 2:]).masked_fill(z < NEAREST, torch.nan)
 
 
 def _who_is_sure(lifted: Lifted, person_scores: Tensor, least: float) -> Lifted:

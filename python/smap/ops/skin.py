@@ -7,10 +7,10 @@ from enum import IntEnum
 import torch
 from torch import Tensor
 
+from ..camera import NEAREST
 from . import _library  # noqa: F401  (registers torch.ops.smap)
 from .rasterize import Instance
 
-NEAREST = 0.1  # metres: vertices nearer than this count as behind the camera
 INFLUENCES = 4  # bones of a vertex
 
 

@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..camera import NEAREST
 from ..letterbox import PADDING_VALUE
 from ..ops.backdrop import Layer, backdrop
 from ..ops.rasterize import NOTHING, Instance, rasterize, unpack
 from ..ops.shade import shade
-from ..ops.skin import NEAREST, SkinColumn, skin
+from ..ops.skin import SkinColumn, skin
 from ..sample import HIDDEN, OCCLUDED, VISIBLE
 from ..skeleton import SMAP15
 from .assets import Assets

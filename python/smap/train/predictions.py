@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from ..decode import DecodeConfig, decode
 from ..letterbox import Letterbox
-from ..lift import NEAREST, lift
+from ..lift import lift, project
 from ..metrics import match_bodies
 from ..network import Hourglass, normalise, prepare
 from ..sample import Sample
@@ -52,10 +52,8 @@ class Predicted(NamedTuple):
         return self.truth.isfinite().flatten(1).all(1)
 
     def project(self, points: Tensor) -> Tensor:
-        """``(P, J, 3)`` metres -> ``(P, J, 2)`` network-input pixels, NaN for what is nearer than ``lift.NEAREST``."""
-        focal, centre = self.cameras[:, None, :2], self.cameras[:, None, 2:]
-        projected = points[..., :2] / points[..., 2:] * focal + centre
-        return projected.masked_fill(points[..., 2:] < NEAREST, torch.nan)
+        """``(P, J, 3)`` metres -> ``(P, J, 2)`` network-input pixels, see ``lift.project``."""
+        return project(points, self.cameras)
 
     def matched(self) -> Found:
         """Those of whom the truth is known and two joints were found."""

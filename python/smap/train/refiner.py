@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from ..camera import NEAREST
 from ..decode import DecodeConfig
-from ..lift import NEAREST
 from ..metrics.pose import HEAD_FRACTION, distances_2d, left_right_counts
 from ..network import Hourglass, Judged, RefineNet, RefinerConfig
 from ..synthetic import SceneConfig
