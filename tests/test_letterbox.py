@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smap import Letterbox
+from smap.letterbox import facing
 
 sizes = st.tuples(st.integers(8, 4000), st.integers(8, 4000))
 canvases = st.sampled_from([(416, 256), (832, 512), (256, 416), (64, 64)])
@@ -73,3 +74,10 @@ def test_says_what_is_wrong() -> None:
         Letterbox.fit(0, 5, (416, 256))
     with pytest.raises(ValueError, match="image must be"):
         Letterbox.fit(10, 5, (416, 256)).apply(np.zeros((5, 11, 3), np.uint8))
+
+
+@pytest.mark.parametrize("size", [(576, 352), (352, 576)])
+def test_a_canvas_faces_as_the_picture_does(size: tuple[int, int]) -> None:
+    assert facing(size, 640, 480) == (576, 352)
+    assert facing(size, 480, 640) == (352, 576)
+    assert facing(size, 500, 500) == (576, 352)  # no reason to stand

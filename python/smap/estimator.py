@@ -21,7 +21,7 @@ from .decode import DecodeConfig, Detections, decode
 from .errors import WeightsError
 from .graph import Pipeline, Runner
 from .image import to_rgb
-from .letterbox import Letterbox
+from .letterbox import Letterbox, facing
 from .lift import Lifted, Views, lift_detections, to_people
 from .maps import Maps
 from .network import (
@@ -132,9 +132,8 @@ class Estimator:
 
     def letterbox(self, width: int, height: int) -> Letterbox:
         """Where a picture of this size lies on the network's input: what ``smap.lift`` needs beside maps."""
-        size = self.input_size
-        upright = self._turns and (height > width) != (size[1] > size[0])
-        return Letterbox.fit(width, height, size[::-1] if upright else size, STRIDE)
+        size = facing(self.input_size, width, height) if self._turns else self.input_size
+        return Letterbox.fit(width, height, size, STRIDE)
 
     def _predict(
         self, pictures: list[NDArray[np.uint8]], boxes: list[Letterbox], cameras: list[Camera]

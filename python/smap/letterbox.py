@@ -112,3 +112,8 @@ class Letterbox:
         value = (PADDING_VALUE,) * 3
         warped = cv2.warpAffine(image, affine, self.input_size, flags=cv2.INTER_LINEAR, borderValue=value)
         return np.asarray(warped, np.uint8)
+
+
+def facing(size: tuple[int, int], width: int, height: int) -> tuple[int, int]:
+    """A canvas' ``(width, height)``, turned upright for pictures that are higher than wide and vice versa."""
+    return size[::-1] if (height > width) != (size[1] > size[0]) else size

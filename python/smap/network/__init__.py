@@ -1,5 +1,6 @@
 """The networks: maps from pictures (``Hourglass``), and what reads, writes and runs them."""
 
+from .adapt import adapt_normalisation
 from .config import STRIDE, NetworkConfig
 from .hourglass import ROOT_LOG_OFFSET, ROOT_LOG_SCALE, Hourglass, RawMaps
 from .inference import PreparedNetwork, computes_bfloat16, default_dtype, find_device, fold, prepare
@@ -22,6 +23,7 @@ __all__ = [
     "RawMaps",
     "RefineNet",
     "RefinerConfig",
+    "adapt_normalisation",
     "computes_bfloat16",
     "convert",
     "default_dtype",
