@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--weights", default="default", metavar="FILE", help="of the network (default: built in)")
     help_text = "of the pictures' statistics beside the network's own, 0 to 1 (default: %(default)s)"
-    parser.add_argument("--share", type=float, default=0.75, metavar="S", help=help_text)
+    parser.add_argument("--share", type=float, default=0.3, metavar="S", help=help_text)
 
 
 def run(args: argparse.Namespace) -> int:

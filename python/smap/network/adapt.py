@@ -12,7 +12,7 @@ from .hourglass import Hourglass
 
 
 @torch.no_grad()
-def adapt_normalisation(network: Hourglass, batches: Iterable[Tensor], share: float = 0.75) -> Hourglass:
+def adapt_normalisation(network: Hourglass, batches: Iterable[Tensor], share: float = 0.3) -> Hourglass:
     """A copy in eval mode whose batch normalisations go by other pictures (AdaBN, Li et al. 2016, arXiv:1603.04779).
 
     Weights stay as they are. Means and variances become, by ``share``, those of the pictures given. Pictures without
