@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 
 import torch
@@ -29,9 +29,7 @@ def adapt_normalisation(network: Hourglass, batches: Iterable[Tensor], share: fl
     if not 0 <= share <= 1:
         raise ValueError(f"share must be in [0, 1], got {share}")
     adapted = deepcopy(network).eval()
-    norms = [module for module in adapted.modules() if isinstance(module, nn.BatchNorm2d)]
-    momenta, own = [norm.momentum for norm in norms], [[t.clone() for t in _statistics(norm)] for norm in norms]
-    for norm in norms:
+    for norm in _norms(adapted):
         norm.reset_running_stats()
         norm.momentum = None  # the mean over all batches
         norm.train()
@@ -41,11 +39,15 @@ def adapt_normalisation(network: Hourglass, batches: Iterable[Tensor], share: fl
         seen += len(batch)
     if not seen:
         raise ValueError("batches must hold at least one picture, got none")
-    for norm, momentum, before in zip(norms, momenta, own, strict=True):
-        norm.momentum = momentum
-        for statistic, then in zip(_statistics(norm), before, strict=True):
-            statistic.lerp_(then, 1 - share)
+    for norm, own in zip(_norms(adapted), _norms(network), strict=True):
+        norm.momentum = own.momentum
+        for statistic, before in zip(_statistics(norm), _statistics(own), strict=True):
+            statistic.lerp_(before, 1 - share)
     return adapted.eval()
+
+
+def _norms(network: Hourglass) -> Iterator[nn.BatchNorm2d]:
+    return (module for module in network.modules() if isinstance(module, nn.BatchNorm2d))
 
 
 def _statistics(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
