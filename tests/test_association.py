@@ -100,3 +100,20 @@ def test_a_body_found_twice_is_one_person() -> None:
     assert (optimal.people[0, 0] >= 0).all()
     maps.root_depth[0, :, 52:] = 3.0  # somebody behind is somebody else
     assert decode(maps).count.item() == 2
+
+
+@pytest.mark.parametrize("joints", [11, 15])
+def test_a_half_body_found_on_a_body_with_a_pelvis_takes_its_depth(joints: int) -> None:
+    maps = one_person()
+    if joints == 11:  # without knees and ankles the half body has more joints, so its row stays
+        maps.heatmaps[0, [7, 8, 13, 14]] = 0
+    maps.heatmaps[0, 0, 40, 53] = 0.95  # a second neck: the pelvis' limb leads there, the arms' to the first
+    maps.pafs[0, 0] = 0
+    for y in range(39, 62):
+        x = round(50 + 3 * (60 - y) / 20)
+        maps.pafs[0, 0, :, y, x - 1 : x + 2] = torch.tensor([3.0, -20.0])[:, None] / 20.2
+    maps.root_depth[0, :45] = 2.2  # what the map says at the necks
+    found = decode(maps)
+    assert found.count.item() == 1
+    assert int((found.people[0, 0] >= 0).sum()) == joints
+    assert found.root_depths[0, 0] == maps.root_depth[0, 60, 50] == 2.0

@@ -52,11 +52,15 @@ struct Duplicates : OptimalPeople {
     return shared > 0;
   }
 
-  /// The person with more joints stays, gets what it lacks, and the other one nothing.
+  /// The person with more joints stays, gets what it lacks, with a root its depth, and the other one nothing.
   SMAP_HOST_DEVICE void merge(int64_t p, int64_t q) const {
     int32_t more = 0;
     for (int64_t j = 0; j < joints; ++j) more += (node(p, j).peak >= 0) - (node(q, j).peak >= 0);
     const int64_t stays = more > 0 ? p : q, goes = more > 0 ? q : p;
+    if (node(stays, root()).peak < 0 && node(goes, root()).peak >= 0) {
+      depth[stays] = depth[goes];
+      scales[stays] = scales[goes];
+    }
     for (int64_t j = 0; j < joints; ++j) {
       if (node(stays, j).peak < 0) node(stays, j) = node(goes, j);
       node(goes, j) = nowhere();

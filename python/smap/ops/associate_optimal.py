@@ -88,6 +88,8 @@ def unite(image: Image, people: list[Person]) -> None:
             continue
         has = [sum(node.peak >= 0 for node in person.nodes) for person in (p, q)]
         stays, goes = (p, q) if has[0] > has[1] else (q, p)
+        if stays.nodes[image.root].peak < 0 <= goes.nodes[image.root].peak:
+            stays.depth = goes.depth
         stays.nodes = [a if a.peak >= 0 else b for a, b in zip(stays.nodes, goes.nodes, strict=True)]
         goes.nodes = [Node() for _ in goes.nodes]
 
