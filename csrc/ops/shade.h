@@ -41,7 +41,7 @@ struct Shade {
     }
     const uint8_t* behind = background + 3 * i;
     uint8_t* out = image + 3 * i;
-    if (covered == 0) {
+    if (covered == 0 || meshes.instance_count == 0) {
       for (int c = 0; c < 3; ++c) out[c] = behind[c];
       return;
     }
