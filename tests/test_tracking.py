@@ -62,6 +62,21 @@ def test_somebody_hidden_for_a_while_comes_back_and_a_stranger_is_new() -> None:
     assert tracker.update(people_at(np.array([[-1 + 0.04 * 22, 0, 4.0], [2.0, 0, 7.0]]))).ids.tolist() == [1, 2]
 
 
+def test_joints_that_are_hidden_for_a_while_go_on_with_the_body() -> None:
+    tracker = Tracker()
+    legs = [j for j, name in enumerate(SMAP15.joints) if name.split("_")[-1] in ("hip", "knee", "ankle", "pelvis")]
+    for frame in range(45):
+        people = people_at(np.array([[-2 + 0.1 * frame, 0, 4.0]]))
+        if 10 <= frame < 30:
+            for name in ("joints_3d", "joints_2d"):
+                getattr(people, name)[:, legs] = np.nan
+            people.detected[:, legs] = False
+        elif frame >= 30:  # and now only the legs are seen
+            for name in ("joints_3d", "joints_2d"):
+                getattr(people, name)[:, [j for j in range(15) if j not in legs]] = np.nan
+        assert tracker.update(people).ids.tolist() == [0], frame
+
+
 def test_smoothing_halves_the_jitter_of_a_person_at_rest_and_follows_a_walk() -> None:
     rng = np.random.default_rng(3)
     tracker, smoother = Tracker(), Smoother(rate=30)

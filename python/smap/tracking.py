@@ -41,7 +41,7 @@ class TrackingConfig:
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Track:
     """One identity: where its joints were last, and how they moved.
 
@@ -112,7 +112,7 @@ class Tracker:
         depth = _log_depth(person)
         return Track(
             track.id,
-            np.where(np.isfinite(xy), xy, track.xy),
+            np.where(np.isfinite(xy), xy, track.xy + track.velocity),  # what is hidden now goes on with the body
             depth if np.isfinite(depth) else track.log_depth,
             velocity,
             _height(person),
