@@ -75,14 +75,10 @@ py::array_t<T> result(View<T, N>& view, const int64_t (&shape)[static_cast<size_
   return array;
 }
 
-void check(bool ok, const char* text) {
-  if (!ok) throw std::invalid_argument(text);
-}
-
 py::tuple find_peaks(const py::array& heatmaps, float threshold, float scale, int64_t capacity, bool official) {
-  check(threshold >= 0, "threshold must be at least 0");
-  check(scale > 0, "scale must be positive");
-  check(capacity >= 1, "capacity must be at least 1");
+  check(threshold >= 0, "threshold", "be at least 0", threshold);
+  check(scale > 0, "scale", "be positive", scale);
+  check(capacity >= 1, "capacity", "be at least 1", capacity);
   FindPeaks find;
   find.heatmaps = map_view(heatmaps, "heatmaps", {-1, -1, -1, -1});
   const int64_t batch = find.heatmaps.size[0], joints = find.heatmaps.size[1];
@@ -104,17 +100,17 @@ py::tuple associate(const py::array& pafs, const py::array& limb_depths, const p
                     const py::array& lengths, const std::string& mode, int64_t max_people, int64_t min_joints,
                     float min_score, float max_overlap, bool half_bodies, bool ordinal_prior, double length_slack,
                     float scale, float sample_threshold, float counted_share, bool official) {
-  check(max_people >= 1, "max_people must be at least 1");
+  check(max_people >= 1, "max_people", "be at least 1", max_people);
   Associate body;
   body.pafs = map_view(pafs, "pafs", {-1, -1, 2, -1, -1});
   const int64_t batch = body.pafs.size[0], limbs_count = body.pafs.size[1];
   const int64_t h = body.pafs.size[3], w = body.pafs.size[4];
-  check(h > 0 && w > 0, "pafs must have at least one pixel, got an empty map");
+  check(h > 0 && w > 0, "pafs", "have at least one pixel", "an empty map");
   body.limb_depths = map_view(limb_depths, "limb_depths", {batch, limbs_count, h, w});
   body.root_depth = map_view(root_depth, "root_depth", {batch, h, w});
   body.xy = view<float>(xy, "xy", {batch, -1, -1, 2});
   const int64_t joints = body.xy.size[1], capacity = body.xy.size[2];
-  check(joints > 0, "xy must have at least one joint, got none");
+  check(joints > 0, "xy", "have at least one joint", "none");
   body.score = view<float>(score, "score", {batch, joints, capacity});
   body.count = view<int64_t>(count, "count", {batch, joints});
   body.limbs = view<int64_t>(limbs, "limbs", {limbs_count, 3});

@@ -1,8 +1,9 @@
-// Shapes as error messages show them.
+// Error messages, and shapes as they show them.
 #pragma once
 
 #include <cstdint>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 
 namespace smap {
@@ -21,6 +22,16 @@ inline std::string shape_text(const int64_t* extent, int64_t rank) {
   }
   text << ')';
   return text.str();
+}
+
+/// Throws `std::invalid_argument` (ValueError in Python) with "<what> must <rule>, got <got>".
+template <class Rule, class Got>
+void check(bool ok, const char* what, const Rule& rule, const Got& got) {
+  if (ok) [[likely]]
+    return;
+  std::ostringstream text;
+  text << what << " must " << rule << ", got " << got;
+  throw std::invalid_argument(text.str());
 }
 
 }  // namespace smap

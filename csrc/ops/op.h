@@ -25,16 +25,6 @@ namespace smap {
 using torch::headeronly::ScalarType;
 using torch::stable::Tensor;
 
-/// Throws `std::invalid_argument` (ValueError in Python) with "<what> must <rule>, got <got>".
-template <class Rule, class Got>
-void check(bool ok, const char* what, const Rule& rule, const Got& got) {
-  if (ok) [[likely]]
-    return;
-  std::ostringstream text;
-  text << what << " must " << rule << ", got " << got;
-  throw std::invalid_argument(text.str());
-}
-
 inline const char* dtype_name(ScalarType type) {
   switch (type) {
     case ScalarType::Float:
