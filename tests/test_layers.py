@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from .cuda.problems import EVERY_NAME
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "python" / "smap"
 
@@ -24,7 +26,7 @@ LAYERS = [
     {"ops", "network"},
     {"maps", "people", "sample"},
     {"skeleton", "camera", "letterbox", "image"},
-    {"constants", "errors", "_core"},
+    {"constants", "errors", "files", "_core"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 USES_CV2 = {"letterbox", "image", "data", "canvas", "draw", "video", "synthetic"}
@@ -124,5 +126,7 @@ def test_every_op_has_all_its_parts() -> None:
             f"csrc/ops/{op}.cu",
             f"python/smap/ops/{op}.py",
             f"tests/ops/test_{op}.py",
+            f"benchmarks/bench_{op}.py",
         ):
             assert (ROOT / part_).is_file(), f"{op} lacks {part_}"
+        assert op in EVERY_NAME, f"{op} has no problem for tests/cuda"

@@ -126,6 +126,11 @@ def test_data_check_and_convert(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert main(["data", "convert", str(tmp_path / "coco"), "--format", "coco", "--out", str(out)]) == 0
     assert "3 images written" in capsys.readouterr().out
     assert main(["data", "check", str(out), "--format", "json"]) == 0
+    capsys.readouterr()
+    before = (out / "annotations.json").read_bytes()
+    assert main(["data", "convert", str(out), "--format", "json", "--out", str(out)]) == 2
+    assert "out must not be a file that the data set has already" in capsys.readouterr().err
+    assert (out / "annotations.json").read_bytes() == before
     assert main(["data", "check", str(tmp_path / "coco"), "--format", "coco", "--option", "split=train2017"]) == 2
     assert "person_keypoints_train2017.json" in capsys.readouterr().err
     mini.muco(tmp_path / "muco")

@@ -1,4 +1,4 @@
-"""One problem for every op, as tensors on the CPU."""
+"""Problems for every op, as tensors on the CPU."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from torch import Tensor
 from smap import SMAP15
 from smap.decode import limb_tables
 from smap.lift import tree_of
+from smap.ops.rasterize import Instance
+from tests.ops import test_backdrop, test_shade, test_skin
+from tests.ops.soup import soup
 
 HEIGHT, WIDTH, PEAKS = 64, 104, 40
 
@@ -90,4 +93,21 @@ def on_gpu(args: list[Any]) -> list[Any]:
     return [a.cuda() if isinstance(a, Tensor) else a for a in args]
 
 
+def drawings(seed: int) -> dict[str, list[Any]]:
+    """The same for the ops that draw pictures."""
+    geometry = soup(seed)
+    total = int(geometry[3][:, Instance.TRIANGLE_COUNT].sum())
+    return {
+        "skin": list(test_skin.inputs(seed)),
+        "rasterize": [*geometry, 2, 24, 32, 2, total],
+        "shade": list(test_shade.inputs(seed, 2)),
+        "backdrop": list(test_backdrop.inputs(seed)),
+    }
+
+
+def every(seed: int) -> dict[str, list[Any]]:
+    return problems(seed) | drawings(seed)
+
+
 NAMES = list(problems(0, batch=1, count=1))
+EVERY_NAME = [*NAMES, *drawings(0)]

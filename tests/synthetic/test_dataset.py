@@ -37,7 +37,7 @@ def test_goes_on_where_it_stopped(builtin: BuiltinPack, tmp_path: Path) -> None:
     assert write_dataset(builtin, tmp_path, 4, SMALL, progress=False) == 3
     assert (tmp_path / "000000.json").stat().st_mtime_ns == first
     assert len(list(tmp_path.glob("*.json"))) == len(list(tmp_path.glob("*.jpg"))) == 4
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob(".*.partial"))
 
 
 def test_other_settings_are_refused(builtin: BuiltinPack, tmp_path: Path) -> None:

@@ -66,6 +66,9 @@ def test_portable_parts_are_small_and_continue_the_run(tmp_path: Path) -> None:
     state = read_portable(tmp_path / "parts")
     for key, value in trainer.network.state_dict().items():
         torch.testing.assert_close(state["model"][key], value, rtol=0.01, atol=1e-30)
+    count = {"step": torch.tensor(9901.0), "moments": torch.full((3,), 9901.0)}
+    write_portable(tmp_path / "counts", {"optimiser": count})
+    assert read_portable(tmp_path / "counts")["optimiser"]["step"] == 9901  # 9920 in 16 bit
     again = Trainer(config, tmp_path / "again", device="cpu", batches=TinyBatches, progress=False, start_from=state)
     assert again.step == 4
     again.run(until=6)

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from ..camera import Camera
 from ..data import FORMATS, Dataset, check, open_dataset, write_authors, write_simple
+from ..data.simple import ANNOTATIONS
 from ..sample import Sample
 
 
@@ -91,6 +92,9 @@ def run(args: argparse.Namespace) -> int:
         )
         print(report)
         return 0 if report.ok else 1
+    written = args.out / ANNOTATIONS if args.to == "json" else args.out
+    if written.exists() and written.resolve().is_relative_to(args.dir.resolve()):
+        raise ValueError(f"out must not be a file that the data set has already, got '{written}'")
     samples: Iterable[Sample] = tqdm(dataset, unit=" images", total=len(dataset))
     if args.guess_cameras:
         samples = (replace(sample, camera=Camera.default(sample.width, sample.height)) for sample in samples)

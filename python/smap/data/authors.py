@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..camera import Camera
 from ..errors import DatasetError
+from ..files import replacing
 from ..sample import Sample
 from ..skeleton import SMAP15
 from .base import Dataset, OnError, Problems, identifier, numbers
@@ -102,7 +103,7 @@ def write_authors(samples: Iterable[Sample], file: str | Path, *, dataset: str, 
         ValueError: a sample's image is not a file.
     """
     file, count = Path(file), 0
-    with file.open("w") as out:
+    with replacing(file) as partial, partial.open("w") as out:
         out.write('{"root": [')
         for sample in samples:
             if not isinstance(sample.image, Path):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..camera import Camera
 from ..errors import DatasetError
+from ..files import replacing
 from ..sample import Sample
 from ..skeleton import SMAP15
 from .authors import relative_to
@@ -121,7 +122,7 @@ def write_simple(samples: Iterable[Sample], root: str | Path) -> int:
     """
     root, count = Path(root), 0
     root.mkdir(parents=True, exist_ok=True)
-    with (root / ANNOTATIONS).open("w") as out:
+    with replacing(root / ANNOTATIONS) as partial, partial.open("w") as out:
         out.write("[")
         for sample in samples:
             out.write((",\n" if count else "\n") + json.dumps(to_record(sample, root), allow_nan=False))

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..errors import WeightsError
+from ..files import replacing
 from .checkpoint import fill, read_checkpoint
 from .config import NetworkConfig
 from .hourglass import Hourglass
@@ -129,18 +130,14 @@ def _save(module: Hourglass | RefineNet, path: PathLike, dtype: torch.dtype, not
         "config": json.dumps(module.config.to_dict()),
         "notes": json.dumps(dict(notes or {})),
     }
-    # Written beside and renamed: a reader never meets half a file, and one that has the old file mapped keeps it.
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        partial.touch()
-        mode = partial.stat().st_mode  # the user's default; safetensors makes files that nobody else may read
-        save_file(tensors, partial, metadata)
-        partial.chmod(mode)
-        partial.replace(target)
+        with replacing(target) as partial:
+            partial.touch()
+            mode = partial.stat().st_mode  # the user's default; safetensors makes files that nobody else may read
+            save_file(tensors, partial, metadata)
+            partial.chmod(mode)
     except SafetensorError as error:
         raise OSError(f"{target} must be writable, got {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _kind(module: nn.Module) -> str:

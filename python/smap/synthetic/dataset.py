@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ..errors import DatasetError
+from ..files import replacing
 from ..sample import Sample
 from .assets import Assets
 from .config import SceneConfig
@@ -101,10 +102,5 @@ def to_record(sample: Sample, image: str) -> dict[str, Any]:
 
 def _replace(path: Path, content: bytes) -> None:
     """Write a file that is either old or new, never half."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
+    with replacing(path) as partial:
+        partial.write_bytes(content)

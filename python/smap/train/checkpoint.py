@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import WeightsError
+from ..files import replacing
 
 PART_BYTES = 15 * 2**20  # of a portable part: below 16 MiB with its header
 _PORTABLE_FORMAT = "smap-train-2"
@@ -30,17 +31,13 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     Raises:
         OSError: it cannot be written; what was there before is untouched.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with partial.open("wb") as file:
+        with replacing(path) as partial, partial.open("wb") as file:
             torch.save(dict(state), file)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
     except RuntimeError as error:  # torch's writer does not say OSError when the disk is full
         raise OSError(f"{path} must be writable, got {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def read_checkpoint(
@@ -68,8 +65,8 @@ def write_portable(folder: Path, state: Mapping[str, Any], *, part_bytes: int = 
     """A checkpoint in 16 bit: ``part-N-000.safetensors`` ... of ``part_bytes`` and a short header, ``state.json``.
 
     Weights, averaged weights and optimiser moments are bfloat16, so a run that continues from it goes on closely, not
-    exactly. Tensors larger than a part are cut. It takes the place of the folder's portable checkpoint when all of it
-    is on the disk.
+    exactly; single numbers, such as an optimiser's count of steps, are kept. Tensors larger than a part are cut. It
+    takes the place of the folder's portable checkpoint when all of it is on the disk.
 
     Raises:
         OSError: it cannot be written; what was there before is untouched.
@@ -82,7 +79,8 @@ def write_portable(folder: Path, state: Mapping[str, Any], *, part_bytes: int = 
     pieces: list[dict[str, Tensor]] = [{}]
     room = part_bytes
     for key, value in tensors.items():
-        flat = value.cpu().to(torch.bfloat16 if value.dtype.is_floating_point else value.dtype).reshape(-1)
+        rounded = value.dtype.is_floating_point and value.dim() > 0
+        flat = value.cpu().to(torch.bfloat16 if rounded else value.dtype).reshape(-1)
         begin = 0
         while begin < len(flat):
             count = room // flat.element_size()

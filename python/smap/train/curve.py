@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..files import replacing
+
 FILE = "curve.jsonl"
 
 
@@ -20,9 +22,8 @@ class Curve:
         path = folder / FILE
         if path.exists():
             kept = [line for line in read_curve(folder) if line["step"] <= step]
-            partial = path.with_suffix(".partial")
-            partial.write_text("".join(json.dumps(line) + "\n" for line in kept))
-            partial.replace(path)
+            with replacing(path) as partial:
+                partial.write_text("".join(json.dumps(line) + "\n" for line in kept))
         self._file = path.open("a")
         self._board: Any = None
         try:
