@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from smap import SMAP15, Camera, DecodeConfig, Estimator, Letterbox, Maps, People, WeightsError
+from smap import SMAP15, BuildError, Camera, DecodeConfig, Estimator, Letterbox, Maps, People, WeightsError
 from smap.estimator import recommended_decode
 from smap.maps import MAP_NAMES
 from smap.network import Hourglass, NetworkConfig, RefineNet, RefinerConfig, save_network, save_refiner
@@ -165,6 +165,13 @@ def test_says_what_is_wrong(weights: Path, tmp_path: Path) -> None:
         estimator.predict(picture.astype(np.float32))
     with pytest.raises(FileNotFoundError):
         estimator.predict(tmp_path / "missing.jpg")
+
+
+def test_a_gpu_needs_a_build_with_cuda(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smap.estimator.HAS_CUDA", False)
+    monkeypatch.setattr("smap.estimator.find_device", lambda device: torch.device(device))
+    with pytest.raises(BuildError, match="smap must be built with CUDA"):
+        Estimator(weights, device="cuda:0")
 
 
 def test_not_a_number_in_the_maps_is_said_once(weights: Path) -> None:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .camera import Camera
 from .decode import DecodeConfig, Detections, decode
-from .errors import WeightsError
+from .errors import BuildError, WeightsError
 from .graph import Pipeline, Runner
 from .image import to_rgb
 from .letterbox import Letterbox, facing
@@ -49,8 +49,8 @@ class Estimator:
 
     Args:
         weights: "default", a ``.safetensors`` file of this library, or the authors' ``SMAP.pth``.
-        refiner: likewise; "default" is the one that belongs to the default weights and is left out with other weights;
-            None switches it off.
+        refiner: likewise; "default" is the one that belongs to the default weights and to those that ``smap adapt``
+            made of them, and is left out with other weights; None switches it off.
         device: where everything runs; default: the GPU if torch has one and the library was built for it, else the CPU.
         dtype: arithmetic of the network; default: the fastest that keeps the maps (see ``network.prepare``).
         decode: settings of the association; default: those that the refiner's file recommends, else the weights' file,
@@ -62,6 +62,7 @@ class Estimator:
     Raises:
         FileNotFoundError: there is no such weights file.
         WeightsError: the weights cannot be used.
+        BuildError: the device is a GPU and the library was built without CUDA.
         ValueError: the device does not exist, ``input_size`` does not fit, or ``decode`` drops people by a score that
             no refiner gives.
     """
@@ -78,6 +79,8 @@ class Estimator:
         mirror: bool = False,
     ) -> None:
         self.device = find_device(device if device is not None or HAS_CUDA else "cpu")
+        if self.device.type == "cuda" and not HAS_CUDA:
+            raise BuildError("smap must be built with CUDA (SMAP_CUDA=ON) to run on a GPU, got a build without")
         network, self._refiner = load_models(weights, refiner)
         self.config: NetworkConfig = network.config
         self.skeleton: Skeleton = network.config.skeleton
@@ -187,9 +190,15 @@ def load_models(
 
 def refiner_file(weights: str | os.PathLike[str], refiner: str | os.PathLike[str] | None) -> Path | None:
     """The file of the refiner that these arguments of ``Estimator`` name, if they name one."""
-    if refiner is None or (refiner == "default" and weights != "default"):
+    if refiner is None or (refiner == "default" and not _goes_with_default_refiner(weights)):
         return None
     return resolve_weights(refiner, "refiner")
+
+
+def _goes_with_default_refiner(weights: str | os.PathLike[str]) -> bool:
+    path = Path(weights)
+    adapted = path.suffix == ".safetensors" and path.is_file() and read_notes(path).get("refiner") == "default"
+    return weights == "default" or adapted
 
 
 def read_pictures(

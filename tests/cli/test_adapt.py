@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from smap.cli import main
+from smap.estimator import recommended_decode, refiner_file
 from smap.network import Hourglass, load_network, read_notes, save_network
 from tests.network.test_hourglass import TINY
 from tests.synthetic.tiny_models import write_avatar, write_motion
@@ -51,6 +52,16 @@ def test_pictures_of_a_pack(weights: Path, tmp_path: Path) -> None:
     assert main([*command, "--out", pack]) == 0
     assert main(["adapt", str(target), "--pack", pack, "--weights", str(weights), "--share", "1"]) == 0
     assert "running_mean" in changed(weights, target)
+
+
+def test_what_is_made_of_the_default_weights_keeps_their_refiner(tmp_path: Path) -> None:
+    mine, target, other = str(picture(tmp_path / "a.png")), tmp_path / "b.safetensors", tmp_path / "c.safetensors"
+    assert main(["adapt", str(target), mine]) == 0
+    assert main(["adapt", str(other), mine, "--weights", str(target)]) == 0
+    for weights in (target, other):
+        assert refiner_file(weights, "default") == refiner_file("default", "default")
+        assert recommended_decode(weights, "default") == recommended_decode("default", "default")
+    assert refiner_file(target, None) is None
 
 
 def test_bad_input_is_one_line(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

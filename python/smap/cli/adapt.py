@@ -1,8 +1,9 @@
 """Fit a network to other pictures, such as your camera's, without annotations.
 
-Its normalisations go by the pictures' statistics from then on; weights stay as they are, in 16 bit. Some hundred
-pictures will do, with or without people. Without people more people are found afterwards, and more false ones: choose
-the threshold anew, or train a refiner for the new network (smap train-refiner).
+Its normalisations go by the pictures' statistics from then on; weights stay as they are, in 16 bit, and what is made of
+the default weights keeps their refiner. Some hundred pictures will do, with or without people. Without people more
+people are found afterwards, and more false ones: choose the threshold anew (--min-person-score), or train a refiner for
+the new network (smap train-refiner).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     import torch
 
-    from ..estimator import resolve_weights
+    from ..estimator import refiner_file, resolve_weights
     from ..network import adapt_normalisation, load_network, read_notes, save_network
     from ..synthetic import Pack
 
@@ -45,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
     prepare_folder(args.target.parent)
     weights = resolve_weights(args.weights)
     network, notes = load_network(weights), read_notes(weights) if weights.suffix == ".safetensors" else {}
+    if refiner_file(args.weights, "default"):
+        notes = {**notes, "refiner": "default"}
     pictures: Iterable[NDArray[np.uint8]]
     if args.pack is None:
         pictures = map(read_input, find_images(args.images))
