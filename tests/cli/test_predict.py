@@ -60,6 +60,16 @@ def test_folders_globs_and_name_clashes(tmp_path: Path, capsys: pytest.CaptureFi
         assert "6 images" in capsys.readouterr().err
 
 
+def test_results_among_the_pictures_are_no_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a.png", "sub/b.png"):
+        picture(tmp_path / name)
+    for options in (["--overlay", "--view3d"], ["--overlay"], ["--json"]):
+        assert main(["predict", str(tmp_path), *options, "--out", str(tmp_path)]) == 0
+        assert "2 images" in capsys.readouterr().err
+    results = [f"{name}{end}" for name in ("a", "sub/b") for end in (".json", ".png", "_overlay.png", "_view3d.png")]
+    assert names(tmp_path) == sorted(results)
+
+
 def damaged(folder: Path) -> dict[str, Path]:
     whole = encode_png(np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8))
     huge = bytearray(whole)

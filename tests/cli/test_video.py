@@ -67,6 +67,15 @@ def test_a_bad_video_is_reported_and_the_others_are_kept(
     assert main(["video", str(tmp_path / "none.mp4"), "--out", str(tmp_path / "out")]) == 2
 
 
+def test_videos_of_one_name_keep_their_own_results(clip: Path, tmp_path: Path) -> None:
+    other, out = tmp_path / "other" / "clip.mp4", tmp_path / "out"
+    other.parent.mkdir()
+    other.write_bytes(clip.read_bytes())
+    assert main(["video", str(clip), str(other), "--overlay", "--out", str(out), "--quiet"]) == 0
+    expected = {"clip.jsonl", "clip_overlay.mp4", "clip.mp4.jsonl", "clip.mp4_overlay.mp4"}
+    assert {path.name for path in out.iterdir()} == expected
+
+
 def test_a_frame_of_another_size_is_refused(tmp_path: Path) -> None:
     with (
         VideoWriter(tmp_path / "a.mp4", INFO) as writer,

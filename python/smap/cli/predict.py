@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -24,6 +25,7 @@ from ._estimator import add_camera_arguments, add_estimator_arguments, camera_fo
 from ._files import Input, ahead, find_images, prepare_folder, read_input, write_whole
 
 Image = NDArray[np.uint8]
+KINDS = {"json": ".json", "overlay": "_overlay.png", "view3d": "_view3d.png"}  # of results, and how their names end
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     writer = Writer(args)
-    inputs = find_images(args.images, writer.folder)
+    inputs = writer.without_results(find_images(args.images, writer.folder))
     if len(inputs) == 1 and inputs[0].source == args.images[0]:
         read_input(inputs[0])  # one picture by name: its error is the command's, before weights are loaded
     todo = [x for x in inputs if not (args.resume and writer.is_done(x))]
@@ -119,10 +121,16 @@ class Writer:
         if args.resume and not (self.to_files and (self.json or pictures)):
             raise ValueError("--resume must come with --out and something to write, got neither results nor a folder")
 
+    def without_results(self, inputs: list[Input]) -> list[Input]:
+        """Without pictures of an earlier run, when results go to the folder of the pictures."""
+        if self.folder is None:
+            return inputs
+        results = {f"{item.name}{suffix}" for item in inputs for suffix in KINDS.values()}
+        return [x for x in inputs if os.path.relpath(x.source, self.folder) not in results]
+
     def outputs(self, item: Input) -> dict[str, Path]:
         folder = self.folder or Path()
-        kinds = {"json": ".json", "overlay": "_overlay.png", "view3d": "_view3d.png"}
-        return {kind: folder / f"{item.name}{suffix}" for kind, suffix in kinds.items() if getattr(self, kind)}
+        return {kind: folder / f"{item.name}{suffix}" for kind, suffix in KINDS.items() if getattr(self, kind)}
 
     def is_done(self, item: Input) -> bool:
         return all(path.is_file() for path in self.outputs(item).values())

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from ._estimator import add_camera_arguments, add_estimator_arguments, camera_for, make_estimator
-from ._files import prepare_folder
+from ._files import free_name, prepare_folder
 
 if TYPE_CHECKING:
     from ..estimator import Estimator
@@ -35,10 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     folder = prepare_folder(args.out)
     estimator = make_estimator(args)
-    failed = 0
+    names: dict[str, Path] = {}
     for path in args.videos:
+        names[free_name(path.name, names)] = path
+    failed = 0
+    for name, path in names.items():
         try:
-            frames, people = follow(path, folder, estimator, args)
+            frames, people = follow(path, folder / name, estimator, args)
         except (ValueError, FileNotFoundError) as error:
             if len(args.videos) == 1:
                 raise
@@ -50,8 +53,12 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def follow(path: Path, folder: Path, estimator: Estimator, args: argparse.Namespace) -> tuple[int, int]:
-    """One video; returns the numbers of frames and of identities. Lines are written as they come."""
+def follow(path: Path, out: Path, estimator: Estimator, args: argparse.Namespace) -> tuple[int, int]:
+    """One video; returns the numbers of frames and of identities. Lines are written as they come.
+
+    Args:
+        out: of the results, without suffix.
+    """
     from ..draw import overlay
     from ..tracking import Smoother, Tracker
     from ..video import VideoReader, VideoWriter
@@ -61,10 +68,10 @@ def follow(path: Path, folder: Path, estimator: Estimator, args: argparse.Namesp
     tracker, smoother = Tracker(), Smoother(reader.info.rate)
     count, identities = 0, set[int]()
     with ExitStack() as stack:
-        lines = stack.enter_context((folder / f"{path.stem}.jsonl").open("w"))
+        lines = stack.enter_context(out.with_name(f"{out.name}.jsonl").open("w"))
         video = None
         if args.overlay:
-            video = stack.enter_context(VideoWriter(folder / f"{path.stem}_overlay.mp4", reader.info))
+            video = stack.enter_context(VideoWriter(out.with_name(f"{out.name}_overlay.mp4"), reader.info))
         for frame in tqdm(reader, total=reader.info.frames or None, unit="frame", disable=args.quiet or None):
             people = tracker.update(estimator.predict(frame, camera))
             if args.smooth:
