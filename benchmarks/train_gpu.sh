@@ -11,7 +11,7 @@
 #                  on with weight WEIGHT=0.05 beside the configuration's; 28,000 took 70 seconds on 16 cores and gave 1,527.
 #                  NEGATIVES_OF=FILE: other weights than the repository's; SEED=1000000: of the first picture
 #   PACK=DIR       scene pack (default ../shared/scenes)
-#   CONFIG=FILE    default examples/train_gpu.toml; its data paths are replaced by PACK
+#   CONFIG=FILE    default examples/train_gpu.toml; PACK is of the rendered pictures whose tables name no path
 #   DEVICE=cuda    PYTHON=python3    ARCH=90 as in gpu.sh    BUILD=0: smap is installed already
 #   EVALUATE=200   held-out pictures to judge the result by, drawn on the CPU: better done elsewhere (default 0: none)
 set -euo pipefail
@@ -46,13 +46,13 @@ if [[ ${BUILD:-1} != 0 ]]; then
     "$python" -m pip install -q --no-build-isolation --no-deps .
 fi
 
-sed "s|^path = .*|path = \"$pack\"|; s|path = \"../shared/scenes\"|path = \"$pack\"|" "$config" >"$run/config.toml"
+cp "$config" "$run/config.toml"
 default=python/smap/weights/default.safetensors
 begin=(--start-from "$default")
 [[ -n ${FROM:-} ]] && begin=(--continue-from "$FROM")
 
 if ((${NEGATIVES:-0})); then # none that mislead is no failure
-  "$python" -m smap negatives "$run/config.toml" --weights "${NEGATIVES_OF:-$default}" --device "${DEVICE:-cuda}" \
+  "$python" -m smap negatives "$run/config.toml" --pack "$pack" --weights "${NEGATIVES_OF:-$default}" --device "${DEVICE:-cuda}" \
     --count "$NEGATIVES" --seed "${SEED:-1000000}" --workers $(($(nproc) > 2 ? $(nproc) - 2 : 1)) --quiet \
     --out "$run/hard.json" &
   wait $! || true
@@ -62,7 +62,6 @@ if ((${NEGATIVES:-0})); then # none that mislead is no failure
 
 [[data]]
 kind = "scenes"
-path = "$pack"
 weight = ${WEIGHT:-0.05}
 seeds = "$run/hard.json"
 options = { empty_share = 1.0, letterbox_share = 0.6 }
@@ -73,7 +72,7 @@ fi
 left=$("$python" -c "print(max(0.1, ${MINUTES:-7} - $SECONDS / 60 - 0.5))")
 anneal=$("$python" -c "print(min($left, ${ANNEAL:-2}))")
 # In a session of its own: a signal to the terminal or to all of this script's processes reaches it once, through `stop`.
-setsid "$python" -m smap train "$run/config.toml" --out "$run/run" --device "${DEVICE:-cuda}" --minutes "$left" \
+setsid "$python" -m smap train "$run/config.toml" --pack "$pack" --out "$run/run" --device "${DEVICE:-cuda}" --minutes "$left" \
   --anneal "$anneal" --quiet --portable "$out/state" "${begin[@]}" >"$out/train.log" 2>&1 &
 trainer=$! status=0
 wait "$trainer" || status=$?

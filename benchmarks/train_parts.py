@@ -1,4 +1,4 @@
-"""Where the time of a training step goes: `python -m benchmarks.train_parts CONFIG.toml [--device cuda] [--profile]`.
+"""Where the time of a training step goes: `python -m benchmarks.train_parts CONFIG.toml --pack PACK [--device cuda]`.
 
 Draws some planned batches of the configuration and trains on them, each part on its own with the device idle before and
 after. What a run makes of it is the `pictures_s` of its curve: there the parts overlap.
@@ -27,6 +27,7 @@ from smap.train.pictures import BatchMaker, Drawer
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=Path)
+    parser.add_argument("--pack", type=Path, help="as of `smap train`")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--batches", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=3, help="of all batches; the first warms up")
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="the costliest kernels of drawing and of training")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
-    config = replace(load_config(arguments.config), drawing="device", compile=False)
+    config = replace(load_config(arguments.config, arguments.pack), drawing="device", compile=False)
     started = time.perf_counter()
     make = BatchMaker(config)()
     print(f"opening sources: {time.perf_counter() - started:.2f} s")

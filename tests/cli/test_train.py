@@ -126,6 +126,7 @@ def test_a_signal_ends_a_run_with_a_checkpoint(config: Path, tmp_path: Path, num
         (["run.toml", "--out", "run", "--continue-from", "none"], "must hold a portable checkpoint"),
         (["run.toml", "--out", "run", "--start-from", "none"], "weights must be an existing file, got none"),
         (["run.toml", "--out", "run", "--portable", "."], "portable must be a new folder or one of a portable"),
+        (["run.toml", "--out", "run", "--device", "cuda:99"], "device must exist on this machine, got"),
         (["run.toml"], "required: --out"),
     ],
 )

@@ -53,6 +53,8 @@ steps = 1
         ("[loss]\npreset = 'best'", "loss preset must be 'native' or 'release', got 'best'"),
         ("[network]\npreset = 'huge'", "network preset must be 'small' or 'paper', got 'huge'"),
         ("[[phases]]\nuntil = 1.0\nsize = [100, 64]\nbatch = 1\n[schedule]\nsteps = 1", "multiples of 32"),
+        ("[schedule]\nsteps = 3\n[validation]\nevery = 0", "validation every must be at least 1, got 0"),
+        ("[schedule]\nsteps = 3\n[validation]\ncount = 0", "validation count must be at least 1, got 0"),
         (UPRIGHT_AND_WIDE.replace("0.5", "2.0"), "upright must be in .*, got 2.0"),
         (UPRIGHT_AND_WIDE, "data options must leave width and height to upright steps, got {'width': 96}"),
     ],
@@ -63,6 +65,18 @@ def test_names_file_and_field(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message) as caught:
         load_config(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_pack_is_for_the_tables_that_name_none(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    tables = ("kind = 'scenes'", "kind = 'scenes'\npath = 'own'", "kind = 'coco'\npath = 'coco'")
+    text = "[schedule]\nsteps = 1\n[[phases]]\nuntil = 1.0\nsize = [64, 64]\nbatch = 1\n"
+    text += "".join(f"[[data]]\n{table}\n" for table in tables)
+    path.write_text(text + "[validation]\nsource = { kind = 'scenes', split = 'val' }\n")
+    for pack, filled in ((None, None), (Path("pack"), "pack")):
+        config = load_config(path, pack)
+        assert [source.path for source in config.data] == [filled, "own", "coco"]
+        assert config.validation.source is not None and config.validation.source.path == filled
 
 
 def test_missing_file(tmp_path: Path) -> None:

@@ -13,11 +13,13 @@ from pathlib import Path
 
 from ._estimator import positive
 from ._files import prepare_folder, write_whole
+from .train import add_pack_argument
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, metavar="CONFIG.toml", help="of `smap train`")
     parser.add_argument("--out", type=Path, required=True, metavar="OUT.json", help="gets the seeds")
+    add_pack_argument(parser)
     parser.add_argument("--weights", default="default", metavar="FILE", help="of the network (default: built in)")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the GPU if there is one)")
     parser.add_argument("--count", type=positive, default=5000, help="scenes drawn (default: %(default)s)")
@@ -33,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.out.is_dir():
         raise ValueError(f"out must be a file, got the folder {args.out}")
-    config = load_config(args.config)
+    config = load_config(args.config, args.pack)
     empty = [s for s in config.data if s.kind == "scenes" and s.options.get("empty_share") == 1]
     if not empty:
         raise ValueError(f"{args.config} must have a [[data]] table of scenes with empty_share = 1.0, got none")

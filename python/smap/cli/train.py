@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, metavar="CONFIG.toml", help="see examples/train_small.toml")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run: checkpoints and curve")
+    add_pack_argument(parser)
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the GPU when there is one)")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after about so long; run again to go on")
     parser.add_argument(
@@ -40,6 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
+def add_pack_argument(parser: argparse.ArgumentParser) -> None:
+    help_text = "scene pack of the rendered pictures whose tables in CONFIG.toml name none (default: the built-in body)"
+    parser.add_argument("--pack", type=Path, metavar="DIR", help=help_text)
+
+
 def run(args: argparse.Namespace) -> int:
     from ..train import Trainer, is_portable, load_config, network_state, read_portable
 
@@ -49,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"anneal must be between 0 and minutes = {args.minutes}, got {args.anneal}")
     if args.start_from is not None and args.continue_from is not None:
         raise ValueError("start-from must not be given beside continue-from, got both")
-    config = load_config(args.config)
+    config = load_config(args.config, args.pack)
     prepare_folder(args.out)
     if args.portable is not None:
         prepare_folder(args.portable)

@@ -94,6 +94,11 @@ class Validation:
     count: int = 64
     decode: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name in ("every", "count"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"validation {name} must be at least 1, got {getattr(self, name)}")
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -201,8 +206,11 @@ def _first_step(share: float, steps: int) -> int:
     return step
 
 
-def load_config(path: Path | str) -> TrainConfig:
+def load_config(path: Path | str, pack: Path | str | None = None) -> TrainConfig:
     """Read CONFIG.toml; ``examples/train_small.toml`` names every table.
+
+    Args:
+        pack: folder of the scene pack that rendered pictures are of whose tables name no path; None: the built-in body.
 
     Raises:
         FileNotFoundError: no such file.
@@ -214,9 +222,20 @@ def load_config(path: Path | str) -> TrainConfig:
     try:
         with path.open("rb") as file:
             values = tomllib.load(file)
-        return parse_config(values)
+        return _of_pack(parse_config(values), pack)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError, ValueError) as error:
         raise ValueError(f"{path} must be a valid training configuration, got: {error}") from error
+
+
+def _of_pack(config: TrainConfig, pack: Path | str | None) -> TrainConfig:
+    def filled(source: DataSource) -> DataSource:
+        unnamed = pack is not None and source.kind == "scenes" and source.path is None
+        return dataclasses.replace(source, path=str(pack)) if unnamed else source
+
+    validation = config.validation
+    if validation.source is not None:
+        validation = dataclasses.replace(validation, source=filled(validation.source))
+    return dataclasses.replace(config, data=tuple(map(filled, config.data)), validation=validation)
 
 
 def parse_config(values: dict[str, Any]) -> TrainConfig:

@@ -19,7 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from ..errors import WeightsError
-from ..network import Hourglass, NetworkConfig, RawMaps, load_network, normalise, save_network
+from ..network import Hourglass, NetworkConfig, RawMaps, find_device, load_network, normalise, save_network
 from ..network.checkpoint import check_shapes
 from ..network.losses import LossParts, network_loss
 from ..ops import HAS_CUDA
@@ -83,11 +83,10 @@ class Trainer:
         self.folder = Path(folder)
         self.portable = None if portable is None else Path(portable)
         self.folder.mkdir(parents=True, exist_ok=True)
-        if device is None:
-            device = "cuda" if HAS_CUDA else "cpu"
-        self.device = torch.device(device)
-        if self.device.type == "cuda" and self.device.index is None:
-            self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        wanted = torch.device(device if device is not None else "cuda" if HAS_CUDA else "cpu")
+        if wanted.type == "cuda" and wanted.index is None:
+            wanted = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        self.device = find_device(wanted)
         if self.device.type == "cpu":
             torch.set_num_threads(config.threads)
         else:
