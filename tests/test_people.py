@@ -49,6 +49,12 @@ def test_a_person_is_a_row() -> None:
         people[3]
 
 
+def test_people_are_compared_as_objects() -> None:
+    people = random_people(1, 2)
+    assert people == people and people != random_people(1, 2)
+    assert len({people, people}) == 1
+
+
 def test_a_person_is_as_sure_as_its_joints_unless_somebody_knows_better() -> None:
     people = random_people(3, 4)
     assert [p.score for p in people] == people.person_scores.tolist()

@@ -13,7 +13,7 @@ from .skeleton import SMAP15, Skeleton
 MAP_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Maps:
     """The intermediate representations of a batch of images.
 

@@ -14,7 +14,7 @@ from .camera import Camera
 from .skeleton import SMAP15, Skeleton
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Person:
     """One row of ``People``."""
 
@@ -45,7 +45,7 @@ class Person:
         return f"Person({joints}, score {self.score:.2f}, root at ({x:.2f}, {y:.2f}, {z:.2f}) m)"
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class People:
     """Everyone in one image, near to far.
 

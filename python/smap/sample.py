@@ -15,7 +15,7 @@ from .skeleton import SMAP15, Skeleton
 HIDDEN, OCCLUDED, VISIBLE = 0, 1, 2  # values of Sample.visibility
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sample:
     """An image with its people in the camera frame.
 

@@ -163,6 +163,14 @@ def test_joints_that_are_nowhere_make_nothing() -> None:
     assert not any(t.count_nonzero() for t in targets)
 
 
+def test_gradient_of_nobody_is_empty() -> None:
+    xy, *rest = crowd(2, 0)
+    xy.requires_grad_()
+    heatmaps = make_targets(xy, *rest, LIMBS, SCALES, SIZE).heatmaps
+    (grad,) = torch.autograd.grad(heatmaps.sum(), xy)
+    assert grad.shape == xy.shape
+
+
 def test_gradient_moves_the_highest_gaussian(device: torch.device) -> None:
     xy, *rest = (a.to(device) for a in two(person(6.25, 9.5, 3.0), person(9.25, 12.0, 5.0)))
     weight = torch.rand(1, 1, 2, *SIZE, generator=torch.Generator().manual_seed(1)).to(device)

@@ -24,6 +24,12 @@ def test_counts_cover_the_range(scenes: list[Any]) -> None:
     assert 0.01 < counts[0] / len(scenes) < 0.2
 
 
+def test_crowds_may_be_larger_than_usual(builtin: BuiltinPack) -> None:
+    config = SceneConfig(people=(10, 14), empty_share=0, depth=(4.0, 12.0))
+    counts = {len(sample_scene(builtin, config, np.random.default_rng(seed)).people) for seed in range(40)}
+    assert max(counts) > 10
+
+
 def test_bars_stand_beside_other_shapes(builtin: BuiltinPack) -> None:
     config = SceneConfig(letterbox_share=1.0, degrade=1.0)
     shapes, tall = set(), 0

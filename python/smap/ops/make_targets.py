@@ -182,6 +182,8 @@ def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
     place = torch.where(present[..., None], joints, 0)
     dx, dy = x - place[..., 0, None], y - place[..., 1, None]  # (B, P, J, w), (B, P, J, h)
     result = torch.zeros_like(joints)
+    if joints.shape[1] == 0:
+        return result, *(None,) * 8
     for s in range(scales.shape[0]):
         variance = scales[s, 0] ** 2
         exponent = dy[..., :, None] ** 2 + dx[..., None, :] ** 2

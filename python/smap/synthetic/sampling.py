@@ -19,7 +19,7 @@ from .scene import Box, Light, Object, Placed, Scene, View, World, yaw_matrix
 from .variety import varied
 from .wardrobe import dress
 
-# People per picture, before clipping to the configured range.
+# People per picture, before clipping to the configured range; more of them are as likely as the last.
 _COUNT_WEIGHTS = np.array([0.18, 0.24, 0.2, 0.14, 0.1, 0.06, 0.04, 0.04])
 _ROOT_HEIGHT = 0.9
 _JOINT_CLEARANCE = 0.11  # metres between joints of different people
@@ -49,9 +49,10 @@ def sample_scene(pack: Assets, config: SceneConfig, rng: np.random.Generator) ->
 
     people: list[Placed] = []
     if rng.random() >= config.empty_share:
-        weights = _COUNT_WEIGHTS[: config.people[1]].copy()
-        weights[: config.people[0] - 1] = 0
-        count = int(rng.choice(len(weights), p=weights / weights.sum())) + 1 if weights.any() else config.people[0]
+        fewest, most = config.people
+        weights = np.pad(_COUNT_WEIGHTS, (0, max(0, most - len(_COUNT_WEIGHTS))), mode="edge")[:most]
+        weights[: fewest - 1] = 0
+        count = int(rng.choice(most, p=weights / weights.sum())) + 1
         people = _place_people(pack, config, view, content, anchor, count, rng)
     objects = _place_objects(pack, config, view, people, rng)
     panoramas = pack.panoramas(config.split)
