@@ -32,6 +32,8 @@ def test_every_kind_of_input_is_the_same_picture(picture_file: Path) -> None:
 def test_pil_image() -> None:
     pil = pytest.importorskip("PIL.Image")
     np.testing.assert_array_equal(to_rgb(pil.fromarray(PICTURE)), PICTURE)
+    with pytest.raises(ValueError, match="image must have at most"):
+        to_rgb(pil.new("1", (100_001, 10_000)))
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,20 @@ _MODULES = {
     "skeleton": ("SMAP15", "Skeleton"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
-_SUBPACKAGES = ("data", "metrics", "network", "ops", "synthetic")
+_SUBPACKAGES = (
+    "data",
+    "draw",
+    "evaluate",
+    "export",
+    "metrics",
+    "network",
+    "ops",
+    "synthetic",
+    "tracking",
+    "train",
+    "video",
+    "view3d",
+)
 
 
 def __getattr__(name: str) -> Any:

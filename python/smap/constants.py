@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 import torch
 
 P = ParamSpec("P")
-T = TypeVar("T")
+T = TypeVar("T", bound=torch.Tensor | tuple[torch.Tensor, ...])
 _asked = threading.local()  # constants: those of ``kept_constants``
 
 
@@ -24,7 +24,11 @@ def constant_tensors(build: Callable[P, T]) -> Callable[P, T]:
 
     @torch.inference_mode(False)
     def outside(*args: P.args, **kwargs: P.kwargs) -> T:
-        return build(*args, **kwargs)
+        made = build(*args, **kwargs)
+        tensors = (made,) if isinstance(made, torch.Tensor) else made
+        for device in {t.device for t in tensors if t.is_cuda and not torch.cuda.is_current_stream_capturing()}:
+            torch.cuda.current_stream(device).synchronize()  # from now on any stream may read them
+        return made
 
     cached: Callable[..., T] = lru_cache(maxsize=64)(outside)
 

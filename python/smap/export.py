@@ -194,7 +194,11 @@ class Program:
     def predict(
         self, images: Sequence[Any], cameras: Sequence[Camera | None] | None = None, *, color: str = "rgb"
     ) -> list[People]:
-        """People in pictures of any sizes; arguments and errors as ``Estimator.predict_batch``."""
+        """People in pictures of any sizes; arguments and errors as ``Estimator.predict_batch``.
+
+        All pictures lie on the program's one canvas, upright ones between wide bars: for many of those export another
+        program with ``input_size`` turned.
+        """
         pictures, known = read_pictures(images, cameras, color)
         if not pictures:
             return []

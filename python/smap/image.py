@@ -70,7 +70,8 @@ def to_rgb(image: Any, color: str = "rgb") -> NDArray[np.uint8]:
     """Whatever ``Estimator.predict`` takes -> ``(H, W, 3)`` uint8 RGB.
 
     Args:
-        image: a path; a ``(H, W, 3)`` uint8 array; a uint8 tensor ``(3, H, W)`` or ``(H, W, 3)``; a PIL image.
+        image: a path; a ``(H, W, 3)`` uint8 array; a uint8 tensor ``(3, H, W)`` or ``(H, W, 3)``; a PIL image, whose
+            pixels are taken as they lie (a path's are turned as its EXIF orientation says).
         color: channel order of an array or tensor, "rgb" or "bgr" (OpenCV's).
 
     Raises:
@@ -82,7 +83,7 @@ def to_rgb(image: Any, color: str = "rgb") -> NDArray[np.uint8]:
     if isinstance(image, (str, os.PathLike)):
         return read_image(image)
     if hasattr(image, "convert") and hasattr(image, "getbands"):  # PIL, without importing it
-        return np.asarray(image.convert("RGB"), np.uint8)
+        image, color = np.asarray(image.convert("RGB"), np.uint8), "rgb"
     if hasattr(image, "detach"):
         image = image.detach().cpu().numpy()
         if image.ndim == 3 and image.shape[0] == 3 and image.shape[2] != 3:

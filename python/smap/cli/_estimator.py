@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from ..estimator import Estimator
 
 
-def add_estimator_arguments(parser: argparse.ArgumentParser) -> None:
+def add_estimator_arguments(parser: argparse.ArgumentParser, device: str = "the GPU if there is one") -> None:
+    """Args: device: that is taken when none is named."""
     group = parser.add_argument_group("network")
     group.add_argument(
         "--weights", default="default", metavar="FILE", help=".safetensors or the authors' SMAP.pth (default: built in)"
@@ -23,7 +24,7 @@ def add_estimator_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=".safetensors or the authors' RefineNet.pth; 'none' switches it off (default: that of the weights)",
     )
-    group.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the GPU if there is one)")
+    group.add_argument("--device", help=f"cpu, cuda, cuda:1, ... (default: {device})")
     group.add_argument(
         "--input-size", type=parse_size, metavar="WxH", help="of the network's input (default: the weights' own)"
     )

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-people", type=positive, help="size of the output (default: the weights' or DecodeConfig's)"
     )
-    add_estimator_arguments(parser)
+    add_estimator_arguments(parser, device="cpu")
 
 
 def run(args: argparse.Namespace) -> int:

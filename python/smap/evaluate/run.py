@@ -153,10 +153,10 @@ def _work(indices: Sequence[int]) -> Done:
         raise _worker
     assert _worker is not None
     job, predictor = _worker
-    before = job.dataset.problems.count
+    problems = job.dataset.problems
+    damaged, told = problems.count, len(problems.messages)
     outcomes = job.predict(predictor, job.load(indices))
-    damaged = job.dataset.problems.count - before
-    return outcomes, damaged, job.dataset.problems.messages[-damaged:] if damaged else []
+    return outcomes, problems.count - damaged, problems.messages[told:]
 
 
 # --- all batches ---

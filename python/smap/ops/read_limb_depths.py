@@ -23,7 +23,7 @@ def read_limb_depths(
     Args:
         limb_depths: ``(B, L, h, w)`` float32, float16 or bfloat16 metres, depth of the child minus that of the parent.
         xy: ``(B, J, K, 2)`` float32 peaks in map pixels.
-        people: ``(B, P, J)`` int64 peak index of each joint, -1 for none; indices beyond K are not checked.
+        people: ``(B, P, J)`` int64 peak index of each joint, -1 for none; one beyond K counts as none.
         limbs: ``(L, 2)`` int64 parent and child joint.
         stride: input pixels per map pixel; samples are rounded to input pixels, ties to even, as the release does.
         samples: points along a limb, 1 to 32.
