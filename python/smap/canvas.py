@@ -1,7 +1,8 @@
-"""Marks on a picture, in place: smooth lines, discs and text, and the colours of a body's sides."""
+"""Marks on a picture, in place: smooth lines, discs, text and skeletons; and pictures side by side on a sheet."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import cv2
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .people import Person
+from .sample import HIDDEN, VISIBLE
 from .skeleton import Skeleton
 
 Image = NDArray[np.uint8]
@@ -18,12 +20,14 @@ Colour = tuple[int, int, int]
 LEFT: Colour = (255, 140, 25)  # orange
 RIGHT: Colour = (45, 155, 255)  # blue
 CENTRE: Colour = (120, 225, 95)  # green
+UNSEEN: Colour = (215, 30, 40)  # red, of joints that something hides
 INK: Colour = (18, 20, 26)  # outlines and label boxes
 PAPER: Colour = (250, 250, 250)
 
 SUBPIXEL_BITS = 4  # OpenCV draws at 1/16 px when coordinates carry these extra bits
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 FONT_HEIGHT = 22  # px of a capital at scale 1
+FARTHEST = 10_000  # px; what lies beyond, of people around the camera, is not drawn
 
 
 def joint_colours(skeleton: Skeleton) -> tuple[Colour, ...]:
@@ -86,3 +90,58 @@ def draw_text(canvas: Image, text: str, xy: Any, size: int, *, box: bool = True)
         area = canvas[top:bottom, left:right]
         area[:] = (area * 0.35 + np.array(INK) * 0.65).astype(np.uint8)
     cv2.putText(canvas, text, (x, y), FONT, scale, PAPER, weight, cv2.LINE_AA)
+
+
+def draw_truth(
+    canvas: Image, joints_2d: NDArray[np.floating[Any]], visibility: NDArray[np.integer[Any]], skeleton: Skeleton
+) -> None:
+    """Annotated people, in place: limbs in the colours of their sides, joints as dots, red where something hides them.
+
+    Args:
+        joints_2d: ``(P, J, 2)`` pixels of the canvas; joints without a position (NaN) are left out.
+        visibility: ``(P, J)`` as in ``Sample``.
+    """
+    joints, limbs = joint_colours(skeleton), limb_colours(skeleton)
+    for xy, seen in zip(joints_2d, visibility, strict=True):
+        usable = placed(xy) & (np.abs(np.nan_to_num(xy)) < FARTHEST).all(-1)
+        for (a, b), colour in zip(skeleton.limbs, limbs, strict=True):
+            if usable[a] and usable[b]:
+                draw_line(canvas, xy[a], xy[b], colour)
+        for joint in np.flatnonzero(usable & (seen != HIDDEN)):
+            draw_disc(canvas, xy[joint], 2, joints[joint] if seen[joint] == VISIBLE else UNSEEN)
+
+
+def contact_sheet(
+    images: Iterable[Image], *, columns: int = 4, tile: tuple[int, int] = (320, 240), captions: Sequence[str] = ()
+) -> Image:
+    """Pictures side by side, row by row, each scaled to fit its tile.
+
+    Args:
+        images: ``(H, W, 3)`` uint8 RGB, any sizes; read one at a time.
+        columns: tiles in a row.
+        tile: ``(width, height)`` in pixels.
+        captions: text into the tiles' lower left corners, in the order of the images; may be shorter.
+
+    Raises:
+        ValueError: ``columns`` or ``tile`` is not positive, or there is no image.
+    """
+    if columns < 1 or min(tile) < 1:
+        raise ValueError(f"columns and tile must be at least 1, got {columns} and {tile}")
+    width, height = tile
+    tiles = []
+    for index, image in enumerate(images):
+        rows, cols = check_image(image).shape[:2]
+        scale = min(width / cols, height / rows)
+        size = (max(1, round(cols * scale)), max(1, round(rows * scale)))
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        cell = np.full((height, width, 3), INK, np.uint8)
+        top, left = (height - size[1]) // 2, (width - size[0]) // 2
+        cell[top : top + size[1], left : left + size[0]] = small
+        if index < len(captions):
+            draw_text(cell, captions[index], (4, height - 5), max(9, height // 20))
+        tiles.append(cell)
+    if not tiles:
+        raise ValueError("images must be at least one, got none")
+    tiles += [np.full_like(tiles[0], INK)] * (-len(tiles) % columns if len(tiles) > columns else 0)
+    row = min(columns, len(tiles))
+    return np.concatenate([np.concatenate(tiles[i : i + row], 1) for i in range(0, len(tiles), row)])

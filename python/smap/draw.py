@@ -1,14 +1,25 @@
-"""People drawn into their picture, and pictures laid out on a sheet."""
+"""People drawn into their picture, and pictures laid out on a sheet (``contact_sheet``)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-import cv2
 import numpy as np
 
-from .canvas import INK, Image, check_image, draw_disc, draw_line, draw_text, joint_colours, label, limb_colours, placed
+from .canvas import (
+    INK,
+    Image,
+    check_image,
+    contact_sheet,
+    draw_disc,
+    draw_line,
+    draw_text,
+    joint_colours,
+    label,
+    limb_colours,
+    placed,
+)
 from .people import People, Person
+
+__all__ = ["contact_sheet", "draw_person", "overlay"]
 
 
 def overlay(image: Image, people: People, *, labels: bool = True) -> Image:
@@ -30,42 +41,6 @@ def overlay(image: Image, people: People, *, labels: bool = True) -> Image:
     for person in sorted(people, key=lambda person: person.depth, reverse=True):
         draw_person(canvas, person, label(person) if labels else "")
     return canvas
-
-
-def contact_sheet(
-    images: Iterable[Image], *, columns: int = 4, tile: tuple[int, int] = (320, 240), captions: Sequence[str] = ()
-) -> Image:
-    """Pictures side by side, row by row, each scaled to fit its tile.
-
-    Args:
-        images: ``(H, W, 3)`` uint8 RGB, any sizes; read one at a time.
-        columns: tiles in a row.
-        tile: ``(width, height)`` in pixels.
-        captions: text into the tiles' lower left corners, in the order of the images; may be shorter.
-
-    Raises:
-        ValueError: ``columns`` or ``tile`` is not positive, or there is no image.
-    """
-    if columns < 1 or min(tile) < 1:
-        raise ValueError(f"columns and tile must be at least 1, got {columns} and {tile}")
-    width, height = tile
-    tiles = []
-    for index, image in enumerate(images):
-        rows, cols = check_image(image).shape[:2]
-        scale = min(width / cols, height / rows)
-        size = (max(1, round(cols * scale)), max(1, round(rows * scale)))
-        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-        cell = np.full((height, width, 3), INK, np.uint8)
-        top, left = (height - size[1]) // 2, (width - size[0]) // 2
-        cell[top : top + size[1], left : left + size[0]] = small
-        if index < len(captions):
-            draw_text(cell, captions[index], (4, height - 5), max(9, height // 20))
-        tiles.append(cell)
-    if not tiles:
-        raise ValueError("images must be at least one, got none")
-    tiles += [np.full_like(tiles[0], INK)] * (-len(tiles) % columns if len(tiles) > columns else 0)
-    row = min(columns, len(tiles))
-    return np.concatenate([np.concatenate(tiles[i : i + row], 1) for i in range(0, len(tiles), row)])
 
 
 def draw_person(canvas: Image, person: Person, text: str = "") -> None:

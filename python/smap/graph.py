@@ -16,9 +16,8 @@ from .decode import DecodeConfig, decode
 from .lift import Lifted, Views, lift_detections
 from .maps import Maps
 from .network import STRIDE, RefineNet, normalise
+from .network.inference import MAX_GRAPHS
 from .skeleton import Skeleton
-
-MAX_GRAPHS = 8  # input shapes that are kept; the one longest unused goes first
 
 
 @dataclass(frozen=True, eq=False)

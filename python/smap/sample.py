@@ -60,5 +60,37 @@ class Sample:
         """Number of people."""
         return len(self.joints_2d)
 
+    def to_record(self, image: str) -> dict[str, Any]:
+        """JSON types: the record of this project's simple JSON, see ``data.read_simple``.
+
+        Args:
+            image: where the picture will be.
+
+        Raises: ValueError when the skeleton is not this library's.
+        """
+        if self.skeleton.joints != SMAP15.joints:
+            raise ValueError(f"skeleton of {self.name!r} must be the library's 15 joints, got {self.skeleton}")
+        people = []
+        for person in range(len(self)):
+            fields: dict[str, Any] = {"joints2d": _rows(self.joints_2d[person], 3)}
+            fields["vis"] = self.visibility[person].tolist()
+            if np.isfinite(self.joints_3d[person]).any():
+                fields["joints3d_m"] = _rows(self.joints_3d[person], 5)
+            people.append(fields)
+        return {
+            "image": image,
+            "width": self.width,
+            "height": self.height,
+            "K": self.camera.matrix.tolist(),
+            "people": people,
+            "ignore": np.round(self.ignore.astype(np.float64), 2).tolist(),
+            "unannotated_people": int(self.extra.get("unannotated_people", 0)),
+        }
+
     def __repr__(self) -> str:
         return f"Sample({self.name!r}, {self.width}x{self.height}, {len(self)} people)"
+
+
+def _rows(values: NDArray[np.float32], digits: int) -> list[Any]:
+    """A row of numbers for each joint, None for one that is not annotated."""
+    return [np.round(row, digits).tolist() if np.isfinite(row).all() else None for row in values.astype(np.float64)]

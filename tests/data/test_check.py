@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from smap.canvas import CENTRE, LEFT, RIGHT
 from smap.data import check, open_dataset
 
 from . import miniatures as mini
@@ -32,8 +33,8 @@ def test_contact_sheet_shows_the_joints(tmp_path: Path) -> None:
     report = check(dataset, tmp_path / "sheets" / "sheet.png", pictures=3)
     assert report.ok, str(report)
     sheet = cv2.imread(str(tmp_path / "sheets" / "sheet.png"))
-    assert sheet is not None and sheet.shape == (360, 4 * 360, 3)
-    for colour in ((255, 140, 0), (0, 170, 255), (120, 230, 80)):  # left, right, middle, drawn as RGB
+    assert sheet is not None and sheet.shape == (360, 3 * 360, 3)
+    for colour in (LEFT, RIGHT, CENTRE):
         assert (abs(sheet[..., ::-1].astype(int) - colour).sum(-1) < 10).sum() > 5, colour
     again = check(dataset, tmp_path / "sheet2.png", pictures=3)
     assert again.people == report.people

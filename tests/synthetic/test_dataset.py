@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from smap import DatasetError
+from smap.canvas import INK
 from smap.synthetic import BuiltinPack, SceneConfig, preview, render_scene, write_dataset
 
 SMALL = SceneConfig(width=96, height=64, degrade=0)
@@ -60,7 +61,7 @@ def test_preview_shows_every_scene(builtin: BuiltinPack, tmp_path: Path) -> None
     sheet = cv2.imread(str(file))[..., ::-1]
     assert sheet.shape == (3 * 64, 2 * 96, 3)
     np.testing.assert_array_equal(sheet[:64, 96:], render_scene(builtin, SMALL, 4).image)
-    assert (sheet[128:, 96:] == 255).all()
+    assert (sheet[128:, 96:] == INK).all()
     preview(builtin, file, SMALL, count=5, columns=2, seed=3)
     assert not np.array_equal(sheet, cv2.imread(str(file))[..., ::-1])
     with pytest.raises(ValueError, match="path must end in a picture format's suffix"):

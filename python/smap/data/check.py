@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..canvas import contact_sheet, draw_truth
 from ..image import read_image
-from ..sample import OCCLUDED, Sample
+from ..sample import Sample
 from ..skeleton import Skeleton
 from .base import KEPT_MESSAGES, Dataset
 
 SHEET_COLUMNS, TILE = 4, (360, 360)  # tiles of width x height pixels
-LEFT, RIGHT, MIDDLE = (255, 140, 0), (0, 170, 255), (120, 230, 80)  # RGB
 REPROJECTION_LIMIT_PX = 25.0
 LIMB_RATIO_LIMIT = 1.5  # a whole data set this far from the mean skeleton has the wrong unit or the wrong joints
 
@@ -155,7 +155,7 @@ def _figures(
 
 
 def _draw(report: CheckReport, samples: Dataset, sheet: str | Path | None) -> None:
-    tiles = []
+    tiles, names = [], []
     for index in range(len(samples)):
         sample = samples.get(index)
         if sample is None or (isinstance(sample.image, Path) and not sample.image.is_file()):
@@ -169,42 +169,22 @@ def _draw(report: CheckReport, samples: Dataset, sheet: str | Path | None) -> No
             size = f"{sample.width} x {sample.height}"
             _note(report, f"{sample.image}: the image must be {size}, got {image.shape[1]} x {image.shape[0]}")
         tiles.append(_tile(image, sample))
+        names.append(sample.name[-48:])
     if sheet is None or not tiles:
         return
-    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % SHEET_COLUMNS)
-    rows = [np.hstack(tiles[i : i + SHEET_COLUMNS]) for i in range(0, len(tiles), SHEET_COLUMNS)]
     Path(sheet).parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(sheet), np.ascontiguousarray(np.vstack(rows)[..., ::-1])):
+    picture = contact_sheet(tiles, columns=SHEET_COLUMNS, tile=TILE, captions=names)
+    if not cv2.imwrite(str(sheet), np.ascontiguousarray(picture[..., ::-1])):
         raise ValueError(f"sheet must be a path that OpenCV can write (.png), got {str(sheet)!r}")
 
 
 def _tile(image: NDArray[np.uint8], sample: Sample) -> NDArray[np.uint8]:
-    """The picture with its people: left orange, right blue, middle green, occluded joints hollow."""
+    """The picture at the size of a tile, with its people and, in grey, what is not judged."""
     scale = min(TILE[0] / image.shape[1], TILE[1] / image.shape[0])
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    tile = np.zeros((TILE[1], TILE[0], 3), np.uint8)
-    tile[: size[1], : size[0]] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    skeleton = sample.skeleton
-
-    def colour(joint: int) -> tuple[int, int, int]:
-        name = skeleton.joints[joint]
-        return LEFT if name.startswith("left_") else RIGHT if name.startswith("right_") else MIDDLE
-
+    tile = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     for box in sample.ignore:
         x0, y0, x1, y1 = (round(float(x) * scale) for x in box)
         cv2.rectangle(tile, (x0, y0), (x1, y1), (160, 160, 160), 1)
-    for person in range(len(sample)):
-        place = {
-            j: (round(float(x) * scale), round(float(y) * scale))
-            for j, (x, y) in enumerate(sample.joints_2d[person])
-            if np.isfinite([x, y]).all() and max(abs(x), abs(y)) < 1e5
-        }
-        for parent, child in skeleton.limbs:
-            if parent in place and child in place:
-                cv2.line(tile, place[parent], place[child], colour(child), 1, cv2.LINE_AA)
-        for joint, point in place.items():
-            mark = sample.visibility[person, joint]
-            if mark:
-                cv2.circle(tile, point, 2, colour(joint), 1 if mark == OCCLUDED else -1, cv2.LINE_AA)
-    cv2.putText(tile, sample.name[-48:], (4, TILE[1] - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.35, (255, 255, 255), 1)
+    draw_truth(tile, (sample.joints_2d + 0.5) * scale - 0.5, sample.visibility, sample.skeleton)
     return tile

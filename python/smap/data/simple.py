@@ -125,35 +125,10 @@ def write_simple(samples: Iterable[Sample], root: str | Path) -> int:
     with replacing(root / ANNOTATIONS) as partial, partial.open("w") as out:
         out.write("[")
         for sample in samples:
-            out.write((",\n" if count else "\n") + json.dumps(to_record(sample, root), allow_nan=False))
+            if not isinstance(sample.image, Path):
+                raise ValueError(f"image of {sample.name!r} must be a file, got an array")
+            record = sample.to_record(relative_to(sample.image, root))
+            out.write((",\n" if count else "\n") + json.dumps(record, allow_nan=False))
             count += 1
         out.write("\n]\n")
     return count
-
-
-def to_record(sample: Sample, root: Path) -> dict[str, Any]:
-    """The record of one image; see ``read_simple``."""
-    if not isinstance(sample.image, Path):
-        raise ValueError(f"image of {sample.name!r} must be a file, got an array")
-    if sample.skeleton.joints != SMAP15.joints:
-        raise ValueError(f"skeleton of {sample.name!r} must be the library's 15 joints, got {sample.skeleton}")
-
-    def rows(values: NDArray[Any], digits: int) -> list[Any]:
-        return [np.round(row, digits).tolist() if np.isfinite(row).all() else None for row in values.astype(np.float64)]
-
-    people = []
-    for person in range(len(sample)):
-        fields: dict[str, Any] = {"joints2d": rows(sample.joints_2d[person], 3)}
-        fields["vis"] = sample.visibility[person].tolist()
-        if np.isfinite(sample.joints_3d[person]).any():
-            fields["joints3d_m"] = rows(sample.joints_3d[person], 5)
-        people.append(fields)
-    return {
-        "image": relative_to(sample.image, root),
-        "width": sample.width,
-        "height": sample.height,
-        "K": sample.camera.matrix.tolist(),
-        "people": people,
-        "ignore": np.round(sample.ignore.astype(np.float64), 2).tolist(),
-        "unannotated_people": int(sample.extra.get("unannotated_people", 0)),
-    }

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ..errors import DatasetError
 from ..files import replacing
-from ..sample import Sample
 from .assets import Assets
 from .config import SceneConfig
 from .render import render_scene
@@ -34,9 +31,9 @@ def write_dataset(
 ) -> int:
     """Write scenes ``seed`` to ``seed + count - 1`` as ``000000.jpg`` and ``000000.json`` and so on.
 
-    Each record is ``{"image", "width", "height", "K", "people": [{"joints2d", "vis", "joints3d_m"}], "full_size",
-    "window", "seed"}``: pixels, metres in the camera frame, vis 0 outside, 1 occluded, 2 visible. A record is written
-    after its picture and appears whole, so an interrupted run goes on where it stopped, and a longer one adds to it.
+    Each record is that of the project's simple JSON (``Sample.to_record``) with "full_size", "window" and "seed". It is
+    written after its picture and appears whole, so an interrupted run goes on where it stopped, and a longer one adds
+    to it.
 
     Args:
         out: folder, made if need be.
@@ -73,31 +70,10 @@ def write_dataset(
         if not encoded:
             raise OSError(f"{image} must be encodable as JPEG, got an error from OpenCV")
         _replace(image, code.tobytes())
-        _replace(record, json.dumps(to_record(sample, image.name), allow_nan=False).encode())
+        about = {name: sample.extra[name] for name in ("full_size", "window", "seed")}
+        _replace(record, json.dumps(sample.to_record(image.name) | about, allow_nan=False).encode())
         written += 1
     return written
-
-
-def to_record(sample: Sample, image: str) -> dict[str, Any]:
-    """The JSON object of one scene; see ``write_dataset``."""
-
-    def rows(values: NDArray[np.float32], digits: int) -> list[Any]:
-        return [np.round(row.astype(np.float64), digits).tolist() for row in values]
-
-    people = [
-        {"joints2d": rows(sample.joints_2d[p], 3), "vis": sample.visibility[p].tolist(), "joints3d_m": joints}
-        for p, joints in enumerate(rows(j, 5) for j in sample.joints_3d)
-    ]
-    return {
-        "image": image,
-        "width": sample.width,
-        "height": sample.height,
-        "K": sample.camera.matrix.tolist(),
-        "people": people,
-        "full_size": list(sample.extra["full_size"]),
-        "window": list(sample.extra["window"]),
-        "seed": sample.extra["seed"],
-    }
 
 
 def _replace(path: Path, content: bytes) -> None:
