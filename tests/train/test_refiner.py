@@ -14,14 +14,12 @@ from smap.network import Hourglass, RefineNet, RefinerConfig, load_refiner, read
 from smap.synthetic import BuiltinPack, SceneConfig
 from smap.synthetic.skeletons import random_skeletons
 from smap.train.corrupt import Corruption, Found, _chains, corrupt, photograph
+from smap.train.judge import average_precision, evaluate_judge, train_judge
 from smap.train.predictions import Predicted
 from smap.train.refiner import (
     CANDIDATES,
     RefinerTraining,
     Schedule,
-    _train_judge,
-    average_precision,
-    evaluate_judge,
     evaluate_refiner,
     refined_errors,
     train_refiner,
@@ -186,11 +184,10 @@ def test_learns_which_joints_lie_on_the_wrong_leg(bodies: torch.Tensor) -> None:
     """Better than the peaks and than the refined joints, of which it has a choice."""
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)
-    config = RefinerTraining(batch=256, judge_steps=1000)
     refiner = Rough(RefinerConfig(judge=(64, 64)))
     seen, others = (on_the_wrong_leg(part, generator) for part in (bodies[:200].repeat(5, 1, 1), bodies[200:]))
     refiner.truth = seen.truth
-    _train_judge(refiner, seen, config, generator, progress=False)
+    train_judge(refiner, seen, GENTLE.input_size[0], 1000, 256, generator)
 
     refiner.truth = others.truth
     refined_xy = others.project(refiner.refine(*others[:2], others.scores > 0, 0))

@@ -1,8 +1,8 @@
 """Training: ``Trainer(load_config("run.toml"), folder).run()`` (paper Sec. 3.1 and 4.1, supplement 1.1)."""
 
-from .checkpoint import is_portable, read_portable, write_portable
+from .checkpoint import is_portable, network_state, read_portable, write_portable
 from .config import DataSource, Phase, TrainConfig, Validation, load_config, parse_config
-from .loop import Trainer, network_state
+from .loop import Trainer
 from .schedule import Schedule
 
 __all__ = [

@@ -1,15 +1,17 @@
-"""Checkpoints that survive: a kill at any moment, a disk that fills, a trip in small files."""
+"""Checkpoints that survive: a kill at any moment, a disk that fills, a trip in small files; and states to begin with."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -17,6 +19,7 @@ from torch import Tensor
 
 from ..errors import WeightsError
 from ..files import replacing
+from ..network import NetworkConfig, load_network
 
 PART_BYTES = 15 * 2**20  # of a portable part: below 16 MiB with its header
 _PORTABLE_FORMAT = "smap-train-2"
@@ -169,3 +172,27 @@ def _put_tensors(value: Any, flats: Mapping[str, Tensor]) -> Any:
     if "dict" in value:
         return {key: _put_tensors(item, flats) for key, item in value["dict"]}
     return [_put_tensors(item, flats) for item in value["list"]]
+
+
+def network_state(path: Path | str, config: NetworkConfig) -> dict[str, Any]:
+    """A state that begins a new run of this network with the weights of a file, of this or another input width, of as
+    many blocks in the encoder or fewer.
+
+    Raises:
+        WeightsError: they have other units; otherwise as ``network.load_network``.
+    """
+    network = load_network(path)
+    check_units(network.config, config, ("root_depth", "limb_depth_scale"), path)
+    network.set_training_width(config.training_width)
+    if config.blocks != network.config.blocks and min(np.subtract(config.blocks, network.config.blocks)) >= 0:
+        network = network.with_blocks(config.blocks)  # fewer are refused where shapes are compared
+    weights = network.state_dict()
+    return {"step": 0, "best": -math.inf, "model": weights, "ema": weights, "optimiser": None}
+
+
+def check_units(theirs: NetworkConfig, ours: NetworkConfig, names: Sequence[str], source: Path | str) -> None:
+    """Raises: WeightsError when weights of one configuration would mean something else in the other."""
+    for name in names:
+        asked, got = getattr(ours, name), getattr(theirs, name)
+        if asked != got:
+            raise WeightsError(f"{name} of {source} must be {asked}, as in the configuration, got {got}")

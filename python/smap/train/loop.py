@@ -6,25 +6,23 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from ..errors import WeightsError
-from ..network import Hourglass, NetworkConfig, RawMaps, find_device, load_network, normalise, save_network
+from ..network import Hourglass, NetworkConfig, RawMaps, find_device, normalise, save_network
 from ..network.checkpoint import check_shapes
 from ..network.losses import LossParts, network_loss
 from ..ops import HAS_CUDA
 from .batch import Batch, build_targets
-from .checkpoint import read_checkpoint, write_checkpoint, write_portable
+from .checkpoint import check_units, read_checkpoint, write_checkpoint, write_portable
 from .config import TrainConfig, plain
 from .curve import Curve
 from .optimiser import make_optimiser
@@ -343,27 +341,3 @@ class Trainer:
                 save_network(self.ema, self.folder / BEST_WEIGHTS, dtype=torch.float16, notes=notes)
             except OSError as error:
                 tqdm.write(f"warning: {self.folder / BEST_WEIGHTS} stays as it was: {error}")
-
-
-def network_state(path: Path | str, config: NetworkConfig) -> dict[str, Any]:
-    """A state that begins a new run of this network with the weights of a file, of this or another input width, of as
-    many blocks in the encoder or fewer.
-
-    Raises:
-        WeightsError: they have other units; otherwise as ``network.load_network``.
-    """
-    network = load_network(path)
-    check_units(network.config, config, ("root_depth", "limb_depth_scale"), path)
-    network.set_training_width(config.training_width)
-    if config.blocks != network.config.blocks and min(np.subtract(config.blocks, network.config.blocks)) >= 0:
-        network = network.with_blocks(config.blocks)  # fewer are refused where shapes are compared
-    weights = network.state_dict()
-    return {"step": 0, "best": -math.inf, "model": weights, "ema": weights, "optimiser": None}
-
-
-def check_units(theirs: NetworkConfig, ours: NetworkConfig, names: Sequence[str], source: Path | str) -> None:
-    """Raises: WeightsError when weights of one configuration would mean something else in the other."""
-    for name in names:
-        asked, got = getattr(ours, name), getattr(theirs, name)
-        if asked != got:
-            raise WeightsError(f"{name} of {source} must be {asked}, as in the configuration, got {got}")
