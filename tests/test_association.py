@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from benchmarks.association_scenes import count_joints, make_scene, places_of
 
 from smap import SMAP15, DecodeConfig, Maps, decode
+from smap.decode import ASSOCIATIONS
 
 from .test_decode import one_person
 
@@ -20,6 +23,21 @@ def test_optimal_finds_more_joints_than_the_papers_greedy_and_no_more_wrong_ones
         recall[name], precision[name] = right / truth, right / found
     assert recall["optimal"] > recall["depth-aware"] + 0.03
     assert precision["optimal"] >= precision["depth-aware"]
+
+
+@pytest.mark.parametrize("official", [False, True])
+@pytest.mark.parametrize("association", ASSOCIATIONS)
+def test_of_too_many_people_the_nearest_stay(association: str, official: bool) -> None:
+    config = DecodeConfig.official(1, association=association) if official else DecodeConfig(association=association)
+    for seed in range(3):
+        maps = make_scene(seed, 20, halves=0.4).maps
+        every = decode(maps, replace(config, max_people=200))
+        for most in (1, 4, 9, 60):
+            few, count = decode(maps, replace(config, max_people=most)), min(most, int(every.count))
+            assert few.people.shape == (1, most, 15) and few.count.tolist() == [count]
+            assert torch.equal(few.people[:, :count], every.people[:, :count])
+            assert torch.equal(few.root_depths[:, :count], every.root_depths[:, :count])
+            assert (few.people[:, count:] == -1).all() and (few.root_depths[:, count:] == 0).all()
 
 
 def test_half_bodies_are_kept_with_their_depth() -> None:

@@ -12,10 +12,8 @@ namespace smap {
 struct Associate : AssociationProblem {
   /// int32 words of workspace that an image needs.
   SMAP_HOST_DEVICE int64_t workspace_size() const {
-    const int64_t joints = count.size[1], capacity = xy.size[2];
-    return options.mode == Association::kOptimal
-               ? OptimalAssociation::workspace_size(joints, limbs.size[0], capacity, people.size[1])
-               : GreedyAssociation::workspace_size(options.mode, capacity);
+    return options.mode == Association::kOptimal ? OptimalAssociation::workspace_size(*this)
+                                                 : GreedyAssociation::workspace_size(*this);
   }
 
   void operator()(int64_t b) const;

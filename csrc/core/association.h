@@ -36,7 +36,7 @@ struct AssociationProblem {
   View<const int64_t, 2> count;   // (B, J)
   View<const int64_t, 2> limbs;   // (L, 3) parent, child, 1 when sampled from the child; root outwards
   View<const double, 1> lengths;  // (L) metres, mean length of the limb
-  View<int64_t, 3> people;        // (B, P, J) peak or -1, near to far; out
+  View<int64_t, 3> people;        // (B, P, J) peak or -1, near to far, of more people the first P; out
   View<int64_t, 1> people_count;  // (B); out
   View<float, 2> root_depths;     // (B, P) root-depth map at the person's root, 0 beyond the count; out
   View<int32_t, 2> workspace;     // (B, `Associate::workspace_size`)
@@ -64,6 +64,12 @@ struct ImageProblem {
         limbs(all.limbs.size[0]),
         capacity(all.xy.size[2]),
         max_people(all.people.size[1]) {}
+
+  /// How many people there may be before any is dropped: one for every root peak and, as half bodies, one for every
+  /// peak at the far end of the first limb.
+  SMAP_HOST_DEVICE static int64_t most_people(const AssociationProblem& all) {
+    return (all.options.half_bodies ? 2 : 1) * all.xy.size[2];
+  }
 
   SMAP_HOST_DEVICE int64_t parent(int64_t limb) const { return all.limbs(limb, 0); }
   SMAP_HOST_DEVICE int64_t child(int64_t limb) const { return all.limbs(limb, 1); }

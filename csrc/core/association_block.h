@@ -19,7 +19,8 @@ struct AssociationMemory {
   int64_t pairs, scratch;
 
   SMAP_HOST_DEVICE explicit AssociationMemory(const AssociationProblem& all) {
-    const int64_t joints = all.count.size[1], capacity = all.xy.size[2], people = all.people.size[1];
+    const int64_t joints = all.count.size[1], capacity = all.xy.size[2];
+    const int64_t people = ImageProblem::most_people(all);
     const int64_t limbs = all.limbs.size[0], wishes = capacity > people ? capacity : people;
     pairs = 2 * limbs * capacity * capacity;
     scratch = LimbOrder::words(limbs, joints) + joints + people * (2 * joints + 4) + 3 * capacity +
@@ -116,7 +117,7 @@ class BlockAssociation {
 
   SMAP_DEVICE void take_tables() {
     for (int32_t j = 0; j < joints_; ++j) most_peaks_ = peak_count_[j] > most_peaks_ ? peak_count_[j] : most_peaks_;
-    rows_ = 2 * most_peaks_ < max_people_ ? 2 * most_peaks_ : max_people_;
+    rows_ = (all_.options.half_bodies ? 2 : 1) * most_peaks_;
     wishes_ = most_peaks_ > rows_ ? most_peaks_ : rows_;
     member_ = memory_.template take<int32_t>(rows_ * joints_);
     next_member_ = memory_.template take<int32_t>(rows_ * joints_);
@@ -138,7 +139,7 @@ class BlockAssociation {
   }
 
   /// Peaks of a joint become people, `unclaimed` ones only those that nobody has. The list stays sorted near to far, of
-  /// equals the earlier first, unless the ordinal prior is off; the last leave a full list.
+  /// equals the earlier first, unless the ordinal prior is off.
   SMAP_DEVICE void add_people(int32_t joint, bool unclaimed) {
     const bool sorted = all_.options.ordinal_prior;
     const int32_t n = peak_count_[joint], before = found_;
@@ -172,8 +173,7 @@ class BlockAssociation {
       if (at < rows_)
         next_member_[at * joints_ + j] = person < before ? member(person, j) : j == joint ? person - before : -1;
     });
-    const int32_t total = before + block_.sum(n, [&](int32_t k) { return candidate_[k]; });
-    found_ = total < rows_ ? total : rows_;
+    found_ = before + block_.sum(n, [&](int32_t k) { return candidate_[k]; });
     int32_t* const old_member = member_;
     float* const old_depth = depth_;
     member_ = next_member_;
@@ -324,7 +324,7 @@ class BlockAssociation {
                                              [&](int64_t j) { return heights[p * joints_ + j]; }));
       place_[p] = kept_[p];
     });
-    const int32_t total = block_.exclusive_sum(place_, found_);
+    const int32_t total = block_.exclusive_sum(place_, found_), shown = total < max_people_ ? total : max_people_;
     // Without the ordinal prior they are not sorted yet; the authors' 2-D baseline leaves them so.
     if (!all_.options.ordinal_prior && !(all_.options.mode == Association::kPaf && all_.options.limb.official)) {
       block_.each(found_, [&](int32_t p) {
@@ -333,14 +333,15 @@ class BlockAssociation {
         place_[p] = at;
       });
     }
-    block_.each((found_ + max_people_ - total) * joints_, [&](int32_t i) {
+    block_.each((found_ + max_people_ - shown) * joints_, [&](int32_t i) {
       const int32_t p = i / joints_, j = i % joints_;
       if (p < found_ && !kept_[p]) return;
-      const int32_t row = p < found_ ? place_[p] : total + p - found_;
+      const int32_t row = p < found_ ? place_[p] : shown + p - found_;
+      if (row >= max_people_) return;
       all_.people(b_, row, j) = p < found_ ? member_[i] : -1;
       if (j == 0) all_.root_depths(b_, row) = p < found_ ? depth_[p] : 0.0f;
     });
-    block_.each(1, [&](int32_t) { all_.people_count(b_) = total; });
+    block_.each(1, [&](int32_t) { all_.people_count(b_) = shown; });
   }
 };
 

@@ -19,12 +19,16 @@ struct GreedyAssociation : ImageProblem {
   int32_t* best_of_child;    // (K) pair
   int32_t* possible;         // (K) child peaks worth a look
   float *child_x, *child_y;  // (K) map px
+  int32_t* members;          // (`most_people`, J) peaks, -1 none; people near to far
+  float* depths;             // (`most_people`)
   Pair* pairs;               // (K K) candidates of one limb
   int64_t found = 0;
 
   /// int32 words of lent memory.
-  SMAP_HOST_DEVICE static int64_t workspace_size(Association mode, int64_t capacity) {
-    return 7 * capacity + (mode == Association::kPaf ? 3 * capacity * capacity : 0);
+  SMAP_HOST_DEVICE static int64_t workspace_size(const AssociationProblem& all) {
+    const int64_t joints = all.count.size[1], capacity = all.xy.size[2];
+    return 7 * capacity + most_people(all) * (joints + 1) +
+           (all.options.mode == Association::kPaf ? 3 * capacity * capacity : 0);
   }
 
   SMAP_HOST_DEVICE GreedyAssociation(const AssociationProblem& problem, int64_t b)
@@ -36,25 +40,26 @@ struct GreedyAssociation : ImageProblem {
         possible(best_of_child + capacity),
         child_x(reinterpret_cast<float*>(possible + capacity)),
         child_y(child_x + capacity),
-        pairs(reinterpret_cast<Pair*>(child_y + capacity)) {}
+        members(reinterpret_cast<int32_t*>(child_y + capacity)),
+        depths(reinterpret_cast<float*>(members + most_people(problem) * joints)),
+        pairs(reinterpret_cast<Pair*>(depths + most_people(problem))) {}
 
-  SMAP_HOST_DEVICE int64_t& member(int64_t person, int64_t joint) const { return all.people(b, person, joint); }
+  SMAP_HOST_DEVICE int32_t& member(int64_t person, int64_t joint) const { return members[person * joints + joint]; }
 
-  /// Keeps the list near to far; of equal depths the earlier comes first. The farthest leave a full list. Without the
-  /// ordinal prior people stay in the order of their peaks.
+  /// Keeps the list near to far; of equal depths the earlier comes first. Without the ordinal prior people stay in the
+  /// order of their peaks.
   SMAP_HOST_DEVICE void add_person(int64_t joint, int64_t k) {
     const float depth = depth_at(joint, k);
     int64_t at = found;
-    while (all.options.ordinal_prior && at > 0 && depth < all.root_depths(b, at - 1)) --at;
-    if (at == max_people) return;
-    if (found < max_people) ++found;
+    while (all.options.ordinal_prior && at > 0 && depth < depths[at - 1]) --at;
+    ++found;
     for (int64_t p = found - 1; p > at; --p) {
-      all.root_depths(b, p) = all.root_depths(b, p - 1);
+      depths[p] = depths[p - 1];
       for (int64_t j = 0; j < joints; ++j) member(p, j) = member(p - 1, j);
     }
-    all.root_depths(b, at) = depth;
+    depths[at] = depth;
     for (int64_t j = 0; j < joints; ++j) member(at, j) = -1;
-    member(at, joint) = k;
+    member(at, joint) = static_cast<int32_t>(k);
   }
 
   struct Limb {
@@ -120,12 +125,12 @@ struct GreedyAssociation : ImageProblem {
     for (int64_t p = 0; p < found; ++p) {
       const int64_t a = member(p, limb.parent);
       if (a < 0) continue;
-      const float longest = this->longest(l, all.root_depths(b, p));
-      int64_t best = -1;
+      const float longest = this->longest(l, depths[p]);
+      int32_t best = -1;
       float best_score = 0.0f;
       const int64_t n = list_possible(limb, a);
       for (int64_t i = 0; i < n; ++i) {
-        const int64_t c = possible[i];
+        const int32_t c = possible[i];
         if (taken[c]) continue;
         float distance;
         float s = score_possible(limb, a, c, &distance);
@@ -203,11 +208,11 @@ struct GreedyAssociation : ImageProblem {
 
   SMAP_HOST_DEVICE void swap_people(int64_t p, int64_t q) const {
     if (p == q) return;
-    const float depth = all.root_depths(b, p);
-    all.root_depths(b, p) = all.root_depths(b, q);
-    all.root_depths(b, q) = depth;
+    const float depth = depths[p];
+    depths[p] = depths[q];
+    depths[q] = depth;
     for (int64_t j = 0; j < joints; ++j) {
-      const int64_t peak = member(p, j);
+      const int32_t peak = member(p, j);
       member(p, j) = member(q, j);
       member(q, j) = peak;
     }
@@ -215,7 +220,16 @@ struct GreedyAssociation : ImageProblem {
 
   SMAP_HOST_DEVICE void sort_by_depth() const {
     for (int64_t p = 1; p < found; ++p)
-      for (int64_t at = p; at > 0 && all.root_depths(b, at) < all.root_depths(b, at - 1); --at) swap_people(at, at - 1);
+      for (int64_t at = p; at > 0 && depths[at] < depths[at - 1]; --at) swap_people(at, at - 1);
+  }
+
+  SMAP_HOST_DEVICE void write() const {
+    const int64_t shown = found < max_people ? found : max_people;
+    for (int64_t p = 0; p < shown; ++p) {
+      all.root_depths(b, p) = depths[p];
+      for (int64_t j = 0; j < joints; ++j) all.people(b, p, j) = member(p, j);
+    }
+    finish(shown);
   }
 
   void run() {
@@ -232,7 +246,7 @@ struct GreedyAssociation : ImageProblem {
     drop_unlikely();
     // The authors' 2-D baseline knows no depth.
     if (!(all.options.mode == Association::kPaf && all.options.limb.official)) sort_by_depth();
-    finish(found);
+    write();
   }
 };
 

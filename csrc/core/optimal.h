@@ -69,7 +69,7 @@ struct OptimalAssociation : OptimalPeople {
   /// A person at every root peak.
   template <class Block>
   SMAP_DEVICE void start(Block& block) const {
-    const int32_t people = rows == 0 ? 0 : peak_count[root()] < rows ? peak_count[root()] : rows;
+    const int32_t people = rows == 0 ? 0 : peak_count[root()];
     block.each(people, [this](int32_t k) { add(k, root(), k); });
     block.each(1, [this, people](int32_t) {
       state->found = people;
@@ -113,7 +113,7 @@ struct OptimalAssociation : OptimalPeople {
     });
     block.each(1, [this, joint, taken, peak](int32_t) {
       int32_t found = state->found;
-      for (int32_t k = 0; k < peak_count[joint] && found < rows; ++k)
+      for (int32_t k = 0; k < peak_count[joint]; ++k)
         if (!taken[k]) peak[found++] = k;
       state->found = found;
     });
@@ -381,7 +381,8 @@ struct OptimalAssociation : OptimalPeople {
     return maps(l).follow(from.x, from.y, scale(p) * length(l), direction, x, y);
   }
 
-  /// People of enough joints, near to far; equal depths in raster order, those with a root first.
+  /// People of enough joints, near to far, of too many the nearest; equal depths in raster order, those with a root
+  /// first.
   template <class Block>
   SMAP_DEVICE void write(Block& block) const {
     const int32_t people = state->found, all_joints = static_cast<int32_t>(joints);
@@ -392,7 +393,7 @@ struct OptimalAssociation : OptimalPeople {
       int32_t nearer_ones = 0;
       for (int32_t q = 0; q < people; ++q) nearer_ones += kept[q] && (p == people || comes_before(depth, q, p));
       if (p == people) {
-        all.people_count(b) = state->kept = nearer_ones;
+        all.people_count(b) = state->kept = nearer_ones < max_people ? nearer_ones : static_cast<int32_t>(max_people);
       } else {
         row[p] = nearer_ones;
       }
@@ -402,6 +403,7 @@ struct OptimalAssociation : OptimalPeople {
       const int32_t p = i / all_joints, j = i % all_joints;
       if (p < people && !kept[p]) return;
       const int32_t at = p < people ? row[p] : state->kept + p - people;
+      if (at >= max_people) return;
       all.people(b, at, j) = p < people ? node(p, j).peak : -1;
       if (j == 0) all.root_depths(b, at) = p < people ? depth[p] : 0.0f;
     });

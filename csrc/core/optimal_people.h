@@ -60,7 +60,9 @@ struct OptimalPeople : ImageProblem {
   Assignment::Edge* edges;  // (L, R, kCandidates)
   Candidates* candidates;   // (L, R)
 
-  SMAP_HOST_DEVICE static int64_t workspace_size(int64_t joints, int64_t limbs, int64_t capacity, int64_t people) {
+  SMAP_HOST_DEVICE static int64_t workspace_size(const AssociationProblem& all) {
+    const int64_t joints = all.count.size[1], limbs = all.limbs.size[0], capacity = all.xy.size[2];
+    const int64_t people = most_people(all);
     const int64_t of_people = 6 * people + Memory::words<Tally>(people) + 2 * Memory::words<Node>(people * joints);
     const int64_t of_searches = Memory::words<Candidates>(1) + 1 + bit_words(capacity) +
                                 Memory::words<Candidate>(kCandidates) + Memory::words<Assignment::Edge>(kCandidates);
@@ -94,8 +96,7 @@ struct OptimalPeople : ImageProblem {
     for (int64_t j = 0; j < joints; ++j) most_peaks = peak_count[j] > most_peaks ? peak_count[j] : most_peaks;
     const bool rooted = limbs == 0 || exists(0);
     const int32_t half = rooted && limbs > 0 && all.options.half_bodies ? peak_count[child(0)] : 0;
-    const int32_t most = rooted ? peak_count[root()] + half : 0;
-    rows = most < max_people ? most : static_cast<int32_t>(max_people);
+    rows = rooted ? peak_count[root()] + half : 0;
     depth = memory.take<float>(rows);
     scales = memory.take<float>(rows);
     size = memory.take<float>(rows);

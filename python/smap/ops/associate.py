@@ -54,7 +54,7 @@ def associate(
         xy, score, count: of ``find_peaks``.
         limbs: ``(L, 3)`` int64: parent joint, child joint, 1 when sampled from the child's end; root outwards.
         lengths: ``(L,)`` float64 mean lengths, metres.
-        max_people: capacity; the nearest stay.
+        max_people: rows of the result; of more people the first of its order stay, which are the nearest.
         min_joints: people with fewer are dropped.
         min_score: and those whose joints' scores times ``scale``, 0 for joints that were not found, have a lower mean.
         max_overlap: ``"optimal"`` drops people more of whose joints, as a share, lie within about 15 cm of joints,

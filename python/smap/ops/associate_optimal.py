@@ -120,7 +120,7 @@ def without_overlaps(image: Image, found: People, heights: Array, max_overlap: f
 
 
 def add(image: Image, people: list[Person], joint: int, peaks: list[int]) -> None:
-    for k in peaks[: image.max_people - len(people)]:
+    for k in peaks:
         person = Person(image.depth(joint, k), joint, [Node() for _ in image.count])
         person.nodes[joint] = Node(k, place_of(image, joint, k))
         people.append(person)

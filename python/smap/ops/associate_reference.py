@@ -29,7 +29,6 @@ class Image:
     count: list[int]
     limbs: list[list[int]]
     lengths: list[float]
-    max_people: int
     half_bodies: bool
     ordinal_prior: bool
     length_slack: float
@@ -79,7 +78,7 @@ def reference(
     for b in range(batch):
         paf, limb_depth, root = (m[b].float().cpu().numpy() for m in (pafs, limb_depths, root_depth))
         image = Image(
-            paf, limb_depth, root, xy[b].cpu().numpy(), count[b].tolist(), limbs.tolist(), lengths.tolist(), max_people,
+            paf, limb_depth, root, xy[b].cpu().numpy(), count[b].tolist(), limbs.tolist(), lengths.tolist(),
             half_bodies, ordinal_prior, length_slack, scale, sample_threshold, counted_share, official,
         )  # fmt: skip
         found = optimal(image) if mode == "optimal" else greedy(image, mode)
@@ -90,6 +89,7 @@ def reference(
             found = without_overlaps(image, found, heights, max_overlap)
         if not (mode == "paf" and official):
             found.sort(key=lambda person: person[0])
+        found = found[:max_people]
         for p, (z, row) in enumerate(found):
             people[b, p], depths[b, p] = torch.tensor(row), z
         totals[b] = len(found)
@@ -126,7 +126,7 @@ def add(image: Image, found: People, joint: int, peaks: list[int]) -> People:
         found = [*found, (image.depth(joint, k), row)]
     if image.ordinal_prior:
         found = sorted(found, key=lambda person: person[0])
-    return found[: image.max_people]
+    return found
 
 
 def scorer(image: Image, limb: int) -> Callable[[int, int], tuple[float, float]]:
