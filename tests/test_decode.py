@@ -146,7 +146,8 @@ def test_values_that_are_not_finite_are_an_error(name: str, place: tuple, value:
         ({"association": "best"}, "association must be one of"),
         ({"map_scale": 0.0}, "map_scale must be positive"),
         ({"peak_threshold": -0.1}, "peak_threshold must be at least 0"),
-        ({"max_people": 0}, "max_people must be at least 1"),
+        ({"max_people": 0}, "max_people must be a whole number of at least 1"),
+        ({"max_peaks": 2.5}, "max_peaks must be a whole number of at least 1, got 2.5"),
     ],
 )
 def test_config_says_what_is_wrong(change: dict[str, object], message: str) -> None:

@@ -165,6 +165,19 @@ def test_says_what_is_wrong(weights: Path, tmp_path: Path) -> None:
         estimator.predict(picture.astype(np.float32))
     with pytest.raises(FileNotFoundError):
         estimator.predict(tmp_path / "missing.jpg")
+    with pytest.raises(FileNotFoundError, match="refiner must be 'default' or a file, got 'none'"):
+        Estimator(weights, refiner="none")
+    with pytest.raises(TypeError, match=r"camera must be a smap\.Camera, got tuple"):
+        estimator.predict(picture, (900, 900, 320, 240))
+    with pytest.raises(TypeError, match=r"images must be a sequence of pictures, got the string 'a\.jpg'"):
+        estimator.predict_batch("a.jpg")
+    with pytest.raises(TypeError, match="decode settings must be a DecodeConfig, got 'optimal'"):
+        Estimator(weights, decode="optimal")
+    with pytest.raises(TypeError, match="batch must be a float32 tensor, got ndarray"):
+        estimator.network(picture)
+    for size in ((416,), (32.5, 32), 416):
+        with pytest.raises(ValueError, match="input_size must be multiples of 32"):
+            Estimator(weights, input_size=size)
 
 
 def test_a_gpu_needs_a_build_with_cuda(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:

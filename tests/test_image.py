@@ -36,6 +36,26 @@ def test_pil_image() -> None:
         to_rgb(pil.new("1", (100_001, 10_000)))
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pil_images_are_turned_as_files_are(tmp_path: Path, orientation: int) -> None:
+    pil = pytest.importorskip("PIL.Image")
+    exif = pil.Exif()
+    exif[0x0112] = orientation
+    ramp = np.add.outer(np.arange(40) * 2, np.arange(60) * 2)[..., None] + np.array([0, 20, 40])
+    pil.fromarray(ramp.astype(np.uint8)).save(tmp_path / "a.jpg", exif=exif, quality=95)
+    ours, theirs = to_rgb(tmp_path / "a.jpg"), to_rgb(pil.open(tmp_path / "a.jpg"))
+    assert ours.shape == theirs.shape == ((40, 60, 3) if orientation < 5 else (60, 40, 3))
+    assert np.abs(ours.astype(int) - theirs).max() < 8
+
+
+def test_pil_images_of_16_bit_are_what_files_are(tmp_path: Path) -> None:
+    pil = pytest.importorskip("PIL.Image")
+    grey = np.random.default_rng(0).integers(0, 2**16, (20, 30), dtype=np.uint16)
+    cv2.imwrite(str(tmp_path / "a.png"), grey)
+    ours, theirs = to_rgb(tmp_path / "a.png"), to_rgb(pil.open(tmp_path / "a.png"))
+    assert np.abs(ours.astype(int) - theirs).max() <= 1
+
+
 @pytest.mark.parametrize(
     ("image", "error", "message"),
     [

@@ -47,6 +47,8 @@ def test_a_person_is_a_row() -> None:
     assert people[1].id == 1
     with pytest.raises(IndexError):
         people[3]
+    with pytest.raises(TypeError, match="index of a person must be an integer"):
+        people[0:2]
 
 
 def test_people_are_compared_as_objects() -> None:

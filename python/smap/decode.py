@@ -85,8 +85,10 @@ class DecodeConfig:
         if not 0 <= self.min_person_score <= 1:
             raise ValueError(f"min_person_score must be in [0, 1], got {self.min_person_score}")
         for name in ("max_peaks", "max_people", "min_joints"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+            value = getattr(self, name)
+            if value < 1 or value != int(value):
+                raise ValueError(f"{name} must be a whole number of at least 1, got {value}")
+            object.__setattr__(self, name, int(value))
 
     @classmethod
     def official(cls, map_scale: float = 3.0, *, association: str = "depth-aware") -> DecodeConfig:
@@ -161,9 +163,11 @@ def decode(maps: Maps, config: DecodeConfig = DecodeConfig()) -> Detections:
     """Find the people in the maps of a batch of images, on the maps' device and without synchronising it.
 
     Raises:
+        TypeError: ``config`` is no ``DecodeConfig``.
         ValueError: a heatmap, or a value of another map that is read, is not finite (checked on the CPU only; on a GPU
             such pixels are never peaks and such limbs not joined).
     """
+    check_decode(config)
     xy, score, count = find_peaks(
         maps.heatmaps, config.peak_threshold, config.map_scale, config.max_peaks, config.authors_rules
     )
@@ -191,6 +195,11 @@ def decode(maps: Maps, config: DecodeConfig = DecodeConfig()) -> Detections:
         config.authors_rules,
     )
     return Detections(Peaks(xy, score, count), people, people_count, root_depths)
+
+
+def check_decode(config: DecodeConfig) -> None:
+    if not isinstance(config, DecodeConfig):
+        raise TypeError(f"decode settings must be a DecodeConfig, got {config!r}")
 
 
 @constant_tensors

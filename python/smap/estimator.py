@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .camera import Camera
-from .decode import DecodeConfig, Detections, decode
+from .decode import DecodeConfig, Detections, check_decode, decode
 from .errors import BuildError, WeightsError
 from .graph import Pipeline, Runner
 from .image import to_rgb
@@ -152,7 +152,7 @@ class Estimator:
     @torch.inference_mode()
     def network(self, batch: Tensor) -> Maps:
         """``(B, 3, H, W)`` float32 normalised RGB (``smap.network.normalise``) -> maps."""
-        return self._network(batch.to(self.device))
+        return self._network(batch)
 
     @torch.inference_mode()
     def _maps(self, canvases: Tensor) -> Maps:
@@ -205,8 +205,13 @@ def read_pictures(
     images: Sequence[Any], cameras: Sequence[Camera | None] | None, color: str
 ) -> tuple[list[NDArray[np.uint8]], list[Camera]]:
     """Arguments of ``Estimator.predict_batch`` -> ``(H, W, 3)`` RGB pictures and their cameras, known or guessed."""
+    if isinstance(images, (str, bytes)):
+        raise TypeError(f"images must be a sequence of pictures, got the string {images!r}")
     pictures = [to_rgb(image, color) for image in images]
     given = [None] * len(pictures) if cameras is None else list(cameras)
+    for camera in given:
+        if camera is not None and not isinstance(camera, Camera):
+            raise TypeError(f"camera must be a smap.Camera, got {type(camera).__name__}")
     if len(given) != len(pictures):
         raise ValueError(f"cameras must be one per image = {len(pictures)}, got {len(given)}")
     known = [
@@ -230,7 +235,8 @@ def resolve_weights(weights: str | os.PathLike[str], kind: str = "default") -> P
     named = WEIGHTS / f"{kind if weights == 'default' else weights}.safetensors"
     path = named if isinstance(weights, str) and named.is_file() else Path(weights)
     if not path.is_file():
-        raise FileNotFoundError(f"weights must be 'default' or a file, got {str(weights)!r}")
+        what = "weights" if kind == "default" else kind
+        raise FileNotFoundError(f"{what} must be 'default' or a file, got {str(weights)!r}")
     return path
 
 
@@ -266,12 +272,12 @@ def _recommended(weights: str | os.PathLike[str], refiner: str | os.PathLike[str
 
 
 def check_judged(decode: DecodeConfig, refiner: RefineNet | None) -> None:
+    check_decode(decode)
     if decode.min_person_score > 0 and (refiner is None or not refiner.config.judge):
         raise ValueError(f"min_person_score must be 0 without a refiner that judges, got {decode.min_person_score}")
 
 
 def check_input_size(size: tuple[int, int]) -> tuple[int, int]:
-    width, height = (int(v) for v in size)
-    if width < 32 or height < 32 or width % 32 or height % 32:
+    if not isinstance(size, Sequence) or len(size) != 2 or any(v < 32 or v % 32 for v in size):
         raise ValueError(f"input_size must be multiples of 32, got {size}")
-    return width, height
+    return int(size[0]), int(size[1])

@@ -16,6 +16,7 @@ os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
 
 import cv2  # noqa: E402
 
+_ORIENTATION = 0x0112  # EXIF tag
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
 
 
@@ -70,8 +71,8 @@ def to_rgb(image: Any, color: str = "rgb") -> NDArray[np.uint8]:
     """Whatever ``Estimator.predict`` takes -> ``(H, W, 3)`` uint8 RGB.
 
     Args:
-        image: a path; a ``(H, W, 3)`` uint8 array; a uint8 tensor ``(3, H, W)`` or ``(H, W, 3)``; a PIL image, whose
-            pixels are taken as they lie (a path's are turned as its EXIF orientation says).
+        image: a path; a ``(H, W, 3)`` uint8 array; a uint8 tensor ``(3, H, W)`` or ``(H, W, 3)``; a PIL image,
+            turned as its EXIF orientation says, as a path's is.
         color: channel order of an array or tensor, "rgb" or "bgr" (OpenCV's).
 
     Raises:
@@ -83,7 +84,7 @@ def to_rgb(image: Any, color: str = "rgb") -> NDArray[np.uint8]:
     if isinstance(image, (str, os.PathLike)):
         return read_image(image)
     if hasattr(image, "convert") and hasattr(image, "getbands"):  # PIL, without importing it
-        image, color = np.asarray(image.convert("RGB"), np.uint8), "rgb"
+        image, color = _of_pil(image), "rgb"
     if hasattr(image, "detach"):
         image = image.detach().cpu().numpy()
         if image.ndim == 3 and image.shape[0] == 3 and image.shape[2] != 3:
@@ -97,3 +98,19 @@ def to_rgb(image: Any, color: str = "rgb") -> NDArray[np.uint8]:
     if image.shape[0] * image.shape[1] > MAX_PIXELS:
         raise ValueError(f"image must have at most {MAX_PIXELS} pixels, got {image.shape}")
     return np.ascontiguousarray(image[..., ::-1] if color == "bgr" else image)
+
+
+def _of_pil(image: Any) -> NDArray[np.uint8]:
+    if image.mode.startswith("I"):  # 16-bit grey, which PIL's own conversion would make white
+        grey = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255)
+        rgb = np.repeat(grey[..., None], 3, -1).astype(np.uint8)
+    else:
+        rgb = np.asarray(image.convert("RGB"), np.uint8)
+    turn = image.getexif().get(_ORIENTATION, 1)
+    if turn in (5, 6, 7, 8):  # rows and columns change places
+        rgb = rgb.transpose(1, 0, 2)
+    if turn in (3, 4, 7, 8):
+        rgb = rgb[::-1]
+    if turn in (2, 3, 6, 7):
+        rgb = rgb[:, ::-1]
+    return rgb

@@ -111,6 +111,8 @@ class People:
         return len(self.joints_3d)
 
     def __getitem__(self, index: int) -> Person:
+        if not isinstance(index, (int, np.integer)):
+            raise TypeError(f"index of a person must be an integer (see select for several), got {index!r}")
         if not -len(self) <= index < len(self):
             raise IndexError(f"person must be below {len(self)}, got {index}")
         identity = None if self.ids is None else int(self.ids[index])

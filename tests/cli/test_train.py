@@ -100,6 +100,31 @@ def test_another_input_width_keeps_the_depths_of_its_weights(config: Path, tmp_p
     assert "must be linear, as in the configuration, got log" in capsys.readouterr().err
 
 
+def test_a_checkpoint_that_cannot_be_written_is_an_error(config: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("smap.train.loop.write_checkpoint", full)
+    assert main(["train", str(config), "--device", "cpu", "--quiet", "--out", str(tmp_path / "run")]) == 2
+    out, err = capsys.readouterr()
+    assert "step 4 of 4" not in out
+    assert "last.pt stays as it was: no space left" in err
+    assert "must have room for the last checkpoint" in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_picture_is_one_line_whoever_reads_it(config: Path, tmp_path: Path, capsys, workers: int) -> None:
+    record = {"image": "a.jpg", "width": 64, "height": 64, "K": [[64, 0, 32], [0, 64, 32], [0, 0, 1]], "people": []}
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "annotations.json").write_text(json.dumps([record]))
+    (tmp_path / "data" / "a.jpg").write_bytes(b"no picture")
+    text = CONFIG.replace("workers = 0", f"workers = {workers}")
+    config.write_text(text.replace('kind = "scenes"  # of', f'kind = "json"\npath = "{tmp_path / "data"}"  # not'))
+    assert main(["train", str(config), "--device", "cpu", "--quiet", "--out", str(tmp_path / "run")]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "a.jpg" in err, err
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_run_with_a_checkpoint(config: Path, tmp_path: Path, number: int) -> None:
     config.write_text(CONFIG.replace("steps = 4", "steps = 100000").replace("workers = 0", "workers = 1"))

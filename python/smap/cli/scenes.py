@@ -45,8 +45,12 @@ def run(args: argparse.Namespace) -> int:
         if not (args.avatars and args.motions and args.backgrounds and args.out):
             raise ValueError("pack must be given --avatars, --motions, --backgrounds and --out, got not all of them")
         prepare_folder(args.out)
+        if (args.out / "models.npz").exists():
+            raise ValueError(f"out must be a folder without a pack, got one with models.npz, '{args.out}'")
         print(build_pack(args.avatars, args.motions, args.backgrounds, args.out))
         return 0
+    if args.seed < 0:
+        raise ValueError(f"seed must be at least 0, got {args.seed}")
     if not (args.preview or args.out):
         raise ValueError("scenes must be given --preview or --out, got neither")
     prepare_folder(args.preview.parent if args.preview else args.out)

@@ -76,6 +76,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(str(error)) from error
     finally:
         trainer.leave()
+    if not trainer.saved:
+        raise OSError(f"{args.out} must have room for the last checkpoint, got an error when it was written")
     if trainer.main:
         print(f"{args.out}: step {trainer.step} of {config.schedule.steps}, best score {trainer.best:.4g}")
     return 130 if signals else 0

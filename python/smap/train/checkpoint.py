@@ -1,4 +1,4 @@
-"""Checkpoints that survive: a kill at any moment, a disk that fills, a trip in small files; and states to begin with."""
+"""Checkpoints that survive a kill at any moment, a disk that fills and a trip in small files; states to begin with."""
 
 from __future__ import annotations
 

@@ -270,7 +270,10 @@ def build(kind: type[T], values: dict[str, Any], table: str) -> T:
     }
     if missing := required - set(values):
         raise ValueError(f"{table} must set {sorted(missing)}, got {sorted(values)}")
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    try:
+        return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    except TypeError as error:  # text where a number is compared, say
+        raise ValueError(f"{table} must have values of the declared types, got {values} ({error})") from error
 
 
 def plain(config: TrainConfig) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -104,6 +105,7 @@ class Trainer:
         self.optimiser = make_optimiser(self.network, config, torch.bfloat16 if lowered else torch.float32)
         self.step = 0
         self.best = -math.inf
+        self.saved = True  # whether the last checkpoint is on the disk
         self._ease = 1.0  # on the learning rate, see ``run``
         self._unchecked: tuple[int, Batch, Tensor, torch.cuda.Event | None] | None = None
         self._stopping = False
@@ -168,8 +170,9 @@ class Trainer:
             try:
                 write(path, state)
             except OSError as error:
-                tqdm.write(f"warning: {path} stays as it was: {error}")
+                warn(f"{path} stays as it was: {error}")
                 whole = False
+        self.saved = whole
         return whole
 
     # --- the loop ---
@@ -340,4 +343,9 @@ class Trainer:
             try:
                 save_network(self.ema, self.folder / BEST_WEIGHTS, dtype=torch.float16, notes=notes)
             except OSError as error:
-                tqdm.write(f"warning: {self.folder / BEST_WEIGHTS} stays as it was: {error}")
+                warn(f"{self.folder / BEST_WEIGHTS} stays as it was: {error}")
+
+
+def warn(text: str) -> None:
+    """On stderr, beside the progress bar."""
+    tqdm.write(f"warning: {text}", file=sys.stderr)

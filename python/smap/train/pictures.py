@@ -72,6 +72,8 @@ class SceneSource:
 
 def read_seeds(path: str) -> list[int]:
     """Raises: FileNotFoundError; DatasetError unless the file holds a JSON list of integers, at least one."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"data seeds must name a file, got '{path}'")
     try:
         seeds = json.loads(Path(path).read_text())
     except ValueError as error:

@@ -191,11 +191,7 @@ def _work(
 ) -> None:
     _serve(parent)
     try:
-        try:
-            function = make()
-        except (ValueError, OSError) as error:  # a pack or data set that cannot be read: what in-line batches raise
-            out.put(("refused", step, error))
-            return
+        function = make()
         while True:
             batch = function(step)
             # NumPy arrays through a pipe: tensors would need shared memory, which containers are short of.
@@ -204,5 +200,7 @@ def _work(
                 item = ("batch", step, [t.numpy() for t in vars(batch).values()])
             out.put(item)
             step += stride
+    except (ValueError, OSError) as error:  # of a pack or data set that cannot be read: what in-line batches raise
+        out.put(("refused", step, error))
     except BaseException:
         out.put(("error", step, traceback.format_exc()))
