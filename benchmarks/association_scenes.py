@@ -1,6 +1,7 @@
 """Crowds for the decode: maps as a network might give them, and who stands where.
 
-    python -m benchmarks.association_scenes                # recall and precision of every association
+    python -m benchmarks.association_scenes                # recall and precision of every association, and who wins where
+                                                           # two people share a place
     python -m benchmarks.association_scenes --official     # on the crowds that the release's fixtures come from
 
 People stand, sit, overlap, and hold on to each other; joints are hidden by nearer people, missing, or imagined; all
@@ -18,8 +19,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from tests.conftest import SHARED
+from tests.scenes import random_person, targets
 
-from smap import SMAP15, DecodeConfig, Detections, Maps, decode
+from smap import SMAP15, Camera, DecodeConfig, Detections, Letterbox, Maps, decode
 from smap.ops import find_peaks
 
 Array = NDArray[np.float64]
@@ -185,6 +187,22 @@ def make_scene(seed: int, people: int, halves: float = 0.0, noise: float = 1.0, 
     return Scene(maps, np.where(seen[..., None], places, np.nan), root_depth, half)
 
 
+def one_behind_the_other(seed: int, apart: float) -> Scene:
+    """Exact targets of two people, the nearer first, whose pelvises lie on one ray but for up to ``apart`` metres, the
+    farther one 1.25 to 1.6 times as far away: they share a place in the picture (the paper's Fig. 3)."""
+    rng = np.random.default_rng((seed, round(apart * 1000)))
+    camera, box = Camera(1100, 1100, 639.5, 359.5), Letterbox.fit(1280, 720, (INPUT_WIDTH, HEIGHT * STRIDE))
+    while True:
+        depth, ratio = rng.uniform(3.5, 7), rng.uniform(1.25, 1.6)
+        root = np.array([rng.uniform(-0.3, 0.3) * depth, rng.uniform(-0.1, 0.1) * depth, depth])
+        beside = np.array([rng.uniform(-apart, apart), 0, 0])
+        people = np.stack([random_person(rng, root / ratio + beside), random_person(rng, root)])
+        joints = box.image_to_map(camera.project(people))
+        if (joints > 1).all() and (joints < [WIDTH - 2, HEIGHT - 2]).all():
+            root_depth = people[:, PELVIS, 2] / box.depth_factor(camera.fx)
+            return Scene(targets(people, camera, box), joints, root_depth, np.zeros(2, bool))
+
+
 METHODS = {
     "paf": DecodeConfig(association="paf"),
     "depth-aware": DecodeConfig(association="depth-aware"),
@@ -192,6 +210,7 @@ METHODS = {
     "  no ordinal prior": DecodeConfig(association="depth-aware", ordinal_prior=False),
     "  no length limit": DecodeConfig(association="depth-aware", length_slack=1e9),
     "optimal": DecodeConfig(),
+    "  no ordinal prior ": DecodeConfig(ordinal_prior=False),
 }
 
 
@@ -217,6 +236,14 @@ def count_joints(scene: Scene, config: DecodeConfig) -> NDArray[np.int64]:
     kept = (scene.half[columns] & (share > 0.5) & (right >= 3) & near).sum()
     truth = np.isfinite(scene.joints[..., 0]).sum()
     return np.array([right.sum(), truth, joints.sum(), kept, scene.half.sum()])
+
+
+def joints_of_each(scene: Scene, config: DecodeConfig) -> Array:
+    """``(P,)`` share of every true person's joints that are right."""
+    _, columns, right = match(scene, places_of(decode(scene.maps, config)))
+    shares = np.zeros(len(scene.joints))
+    shares[columns] = right
+    return np.asarray(shares / np.isfinite(scene.joints[..., 0]).sum(-1))
 
 
 def places_of(found: Detections) -> Array:
@@ -278,6 +305,15 @@ def main() -> None:
             cells.append(f"{right / truth:.3f} / {right / found:.3f} {microseconds:6.0f} us")
             kept = f"{halves / max(all_halves, 1):.3f}"
         print(f"{name:24}" + "".join(f"{cell:>28}" for cell in cells) + f"   {kept}", flush=True)
+    if args.official:
+        return
+    apart = (0.3, 0.12)
+    pairs = [[one_behind_the_other(seed, metres) for seed in range(args.first, args.first + 100)] for metres in apart]
+    print("\ntwo in one place, joints right of the nearer / the farther")
+    print(f"{'':24}" + "".join(f"{f'roots within {100 * metres:.0f} cm':>28}" for metres in apart))
+    for name, config in METHODS.items():
+        means = [np.mean([joints_of_each(scene, config) for scene in group], 0) for group in pairs]
+        print(f"{name:24}" + "".join(f"{f'{near:.3f} / {far:.3f}':>28}" for near, far in means), flush=True)
 
 
 if __name__ == "__main__":

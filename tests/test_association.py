@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from benchmarks.association_scenes import count_joints, make_scene, places_of
+from benchmarks.association_scenes import count_joints, joints_of_each, make_scene, one_behind_the_other, places_of
 
 from smap import SMAP15, DecodeConfig, Maps, decode
 from smap.decode import ASSOCIATIONS
@@ -71,6 +71,17 @@ def test_of_two_people_in_one_place_the_nearer_gets_the_joint(association: str, 
     nearer, farther = found.people[0, :2]
     assert nearer[0] == 0 and farther[0] == -1
     assert nearer[2] == int(np.argmin(depths))
+
+
+@pytest.mark.parametrize("association", ["depth-aware", "optimal"])
+def test_where_two_people_share_a_place_the_nearer_is_put_together_first(association: str) -> None:
+    scenes = [one_behind_the_other(seed, 0.12) for seed in range(60)]
+    shares = [
+        np.mean([joints_of_each(scene, DecodeConfig(association=association, ordinal_prior=prior)) for scene in scenes], 0)
+        for prior in (True, False)
+    ]
+    assert shares[0][0] > shares[1][0] + 0.002
+    assert shares[0][0] > 0.93
 
 
 def test_a_second_look_at_a_body_is_dropped_and_a_neighbour_is_not() -> None:

@@ -22,6 +22,7 @@ struct OptimalAssociation : OptimalPeople {
   static constexpr float kShortRatio = 0.9f;      // of the person's limbs, in space; shorter ones are worth less
   static constexpr float kImaginedFactor = 0.7f;  // on the PAF of a limb whose parent was not found
   static constexpr float kNearFirst = 0.1f;       // in favour of the nearest person, falling with depth (ordinal prior)
+  static constexpr float kOnePlace = 0.07f;       // metres between roots in the picture, of people who share a place
   static constexpr float kNoWalk = 5.0f;          // map px: the end of a limb with a shorter reach is put at its start
   static constexpr int kSweeps = 2;
   static constexpr float kSizePrior = 6.0f;     // so many limbs of mean length say that the person has mean size
@@ -75,6 +76,7 @@ struct OptimalAssociation : OptimalPeople {
       state->found = people;
       find_nearest();
     });
+    block.each(people, [this](int32_t p) { weight[p] = weight_of(p); });
   }
 
   /// Makes person p one of peak k of a joint and nothing else.
@@ -123,6 +125,20 @@ struct OptimalAssociation : OptimalPeople {
       lead(p, 0, node(p, joint), -1.0f, &node(p, root()).x, &node(p, root()).y);
     });
     block.each(1, [this](int32_t) { find_nearest(); });
+    block.each(state->found, [this](int32_t p) { weight[p] = weight_of(p); });
+  }
+
+  /// Of what somebody would gain: who stands right behind another person gives way. The maps there are the nearer one's
+  /// (the paper's Fig. 3), and what hides in them tells little.
+  SMAP_HOST_DEVICE float weight_of(int64_t p) const {
+    float nearest = depth[p];
+    const Node& mine = node(p, root());
+    for (int64_t q = 0; all.options.ordinal_prior && q < state->found; ++q) {
+      const Node& other = node(q, root());
+      const float dx = mine.x - other.x, dy = mine.y - other.y, reach = kOnePlace * scale(q);
+      if (dx * dx + dy * dy <= reach * reach && depth[q] > 0.0f && depth[q] < nearest) nearest = depth[q];
+    }
+    return nearest < depth[p] ? nearest / depth[p] : 1.0f;
   }
 
   SMAP_HOST_DEVICE LimbMaps maps(int64_t l) const {
@@ -328,7 +344,8 @@ struct OptimalAssociation : OptimalPeople {
     if (i >= mine.count) return;
     const int32_t c = mine.list[i].peak, from = owner[l * most_peaks + c];
     if (from >= 0 && origin[from] == child(l)) return;  // somebody starts there
-    const float worth = fit(p, l, mine.list[i].limb) + near_first(p) + (from >= 0 ? branch(p, from, l) : 0.0f);
+    const float own = fit(p, l, mine.list[i].limb) + near_first(p) + (from >= 0 ? branch(p, from, l) : 0.0f);
+    const float worth = weight[p] * own;
     if (worth > 0.0f) edge = {c, static_cast<int32_t>((worth < kMostWorth ? worth : kMostWorth) * kUnit)};
   }
 

@@ -46,6 +46,7 @@ struct OptimalPeople : ImageProblem {
   float* depth;             // (R) normalised
   float* scales;            // (R) map px per metre at the person's depth
   float* size;              // (R) of the person's limbs, in mean lengths
+  float* weight;            // (R) of what they would gain, see `weight_of`
   int32_t* twin;            // (R) earlier person found on the same body, or itself
   int32_t* dropped;         // (R) whether the person lies on a surer one
   int32_t* origin;          // (R) joint that the person started from
@@ -63,7 +64,7 @@ struct OptimalPeople : ImageProblem {
   SMAP_HOST_DEVICE static int64_t workspace_size(const AssociationProblem& all) {
     const int64_t joints = all.count.size[1], limbs = all.limbs.size[0], capacity = all.xy.size[2];
     const int64_t people = most_people(all);
-    const int64_t of_people = 6 * people + Memory::words<Tally>(people) + 2 * Memory::words<Node>(people * joints);
+    const int64_t of_people = 7 * people + Memory::words<Tally>(people) + 2 * Memory::words<Node>(people * joints);
     const int64_t of_searches = Memory::words<Candidates>(1) + 1 + bit_words(capacity) +
                                 Memory::words<Candidate>(kCandidates) + Memory::words<Assignment::Edge>(kCandidates);
     const int64_t of_limbs = 1 + capacity + Assignment::words(people, capacity) + people * of_searches;
@@ -100,6 +101,7 @@ struct OptimalPeople : ImageProblem {
     depth = memory.take<float>(rows);
     scales = memory.take<float>(rows);
     size = memory.take<float>(rows);
+    weight = memory.take<float>(rows);
     twin = memory.take(rows);
     dropped = memory.take(rows);
     origin = memory.take(rows);

@@ -21,6 +21,7 @@ SHORT_RATIO = 0.9
 IMAGINED_FACTOR = 0.7
 NEAR_FIRST = 0.1
 WALK_REACH, WALK_STRENGTH, WALK_OVERSHOOT, WALK_SHARE = 1.1, 0.2, 1.0, 0.5
+ONE_PLACE = 0.07
 NO_WALK = 5.0
 CANDIDATES = 8
 UNIT = 65536
@@ -217,6 +218,7 @@ def assign(image: Image, people: list[Person], limb: int) -> None:
     nearest = min((person.depth for person in people if person.depth > 0), default=0.0)
     holder = {person.nodes[child].peak: person for person in people if person.nodes[child].peak >= 0}
     branch = below(image, child)
+    weights = [weight(image, people, person) for person in people]
     evidence: list[dict[int, Evidence]] = []
     profit = np.zeros((len(people), image.count[child]), np.int64)
     for p, person in enumerate(people):
@@ -231,7 +233,7 @@ def assign(image: Image, people: list[Person], limb: int) -> None:
             if owner is not None:
                 hanging = [(k, owner.nodes[j]) for k, (_, j, _) in enumerate(image.limbs) if j in branch]
                 worth += sum(fit(image, person, k, node.limb) for k, node in hanging if node.peak >= 0)
-            profit[p, c] = max(int(worth * UNIT), 0)
+            profit[p, c] = max(int(weights[p] * worth * UNIT), 0)
     chosen = {int(p): int(c) for p, c in zip(*linear_sum_assignment(-profit), strict=True) if profit[p, c] > 0}
     before = [list(person.nodes) for person in people]
     for p, person in enumerate(people):
@@ -247,6 +249,15 @@ def assign(image: Image, people: list[Person], limb: int) -> None:
             source = next((i for i, other in enumerate(people) if other is owner), -1)
             for j in branch:
                 person.nodes[j] = before[source][j] if source >= 0 else Node()
+
+
+def weight(image: Image, people: list[Person], person: Person) -> float:
+    place, nearest = person.nodes[image.root].place, person.depth
+    for other in people if image.ordinal_prior and place is not None else []:
+        there = other.nodes[image.root].place
+        if there is not None and math.dist(place, there) <= ONE_PLACE * scale_of(image, other):
+            nearest = other.depth if 0 < other.depth < nearest else nearest
+    return nearest / person.depth if nearest < person.depth else 1.0
 
 
 def imagine(image: Image, person: Person, limb: int) -> None:
