@@ -54,7 +54,7 @@ steps = 1
         ("[network]\npreset = 'huge'", "network preset must be 'small' or 'paper', got 'huge'"),
         ("[[phases]]\nuntil = 1.0\nsize = [100, 64]\nbatch = 1\n[schedule]\nsteps = 1", "multiples of 32"),
         ("[schedule]\nsteps = 'a'", "schedule must have values of the declared types, got {'steps': 'a'}"),
-        ("[schedule]\nsteps = 3\npeak = nan", "peak must be positive and finite, got nan"),
+        ("[schedule]\nsteps = 3\npeak = nan", "peak must be positive, got nan"),
         ("[schedule]\nsteps = 3\n[validation]\nevery = 0", "validation every must be at least 1, got 0"),
         ("[schedule]\nsteps = 3\n[validation]\ncount = 0", "validation count must be at least 1, got 0"),
         (UPRIGHT_AND_WIDE.replace("0.5", "2.0"), "upright must be in .*, got 2.0"),

@@ -28,7 +28,7 @@ class Schedule:
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}")
         if not 0 < self.peak < float("inf"):
-            raise ValueError(f"peak must be positive and finite, got {self.peak}")
+            raise ValueError(f"peak must be positive, got {self.peak}")
         if self.warmup < 0 or not 0 <= self.floor <= 1:
             raise ValueError(f"warmup must be 0 or more and floor in [0, 1], got {self.warmup}, {self.floor}")
         if self.decay not in ("cosine", "linear"):
