@@ -1,7 +1,7 @@
 """Crowds for the decode: maps as a network might give them, and who stands where.
 
-    python -m benchmarks.association_scenes                # recall and precision of every association, and who wins where
-                                                           # two people share a place
+    python -m benchmarks.association_scenes                # recall and precision of every association; who is put
+                                                           # together where two people share a place
     python -m benchmarks.association_scenes --official     # on the crowds that the release's fixtures come from
 
 People stand, sit, overlap, and hold on to each other; joints are hidden by nearer people, missing, or imagined; all

@@ -76,10 +76,8 @@ def test_of_two_people_in_one_place_the_nearer_gets_the_joint(association: str, 
 @pytest.mark.parametrize("association", ["depth-aware", "optimal"])
 def test_where_two_people_share_a_place_the_nearer_is_put_together_first(association: str) -> None:
     scenes = [one_behind_the_other(seed, 0.12) for seed in range(60)]
-    shares = [
-        np.mean([joints_of_each(scene, DecodeConfig(association=association, ordinal_prior=prior)) for scene in scenes], 0)
-        for prior in (True, False)
-    ]
+    configs = [DecodeConfig(association=association, ordinal_prior=prior) for prior in (True, False)]
+    shares = [np.mean([joints_of_each(scene, config) for scene in scenes], 0) for config in configs]
     assert shares[0][0] > shares[1][0] + 0.002
     assert shares[0][0] > 0.93
 
