@@ -253,7 +253,9 @@ def assign(image: Image, people: list[Person], limb: int) -> None:
 
 def weight(image: Image, people: list[Person], person: Person) -> float:
     place, nearest = person.nodes[image.root].place, person.depth
-    for other in people if image.ordinal_prior and place is not None else []:
+    if place is None or not image.ordinal_prior:
+        return 1.0
+    for other in people:
         there = other.nodes[image.root].place
         if there is not None and math.dist(place, there) <= ONE_PLACE * scale_of(image, other):
             nearest = other.depth if 0 < other.depth < nearest else nearest
