@@ -72,6 +72,15 @@ def test_maps_to_people_is_one_graph(refined: bool) -> None:
     assert (dropped > 0) == refined
 
 
+def test_tensors_become_maps_within_the_graph() -> None:
+    def people(*maps: Tensor) -> Tensor:
+        return decode(Maps(*maps)).people
+
+    maps, _, _ = scene_maps([0, 1, 2])
+    tensors = maps.heatmaps, maps.pafs, maps.limb_depths, maps.root_depth
+    equal(compiled(people)(*tensors), people(*tensors))
+
+
 def test_every_op_is_one_graph() -> None:
     maps, views, _ = scene_maps([0, 1])
     limbs, lengths = limb_tables(SMAP15, torch.device("cpu"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import torch
 from torch import Tensor
@@ -35,7 +35,7 @@ class Maps:
     pafs: Tensor
     limb_depths: Tensor
     root_depth: Tensor
-    skeleton: Skeleton = SMAP15
+    skeleton: Skeleton = field(default_factory=lambda: SMAP15)  # torch.compile does not know defaults that are objects
 
     def __post_init__(self) -> None:
         for name in MAP_NAMES:
