@@ -1,4 +1,4 @@
-"""Files in and out: finding pictures, naming results, writing them whole or not at all."""
+"""Files in and out: finding pictures, naming results."""
 
 # Strings and os.path here: a folder may hold a million pictures, and a Path takes ten times as long.
 
@@ -18,7 +18,6 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import replacing
 from ..image import IMAGE_SUFFIXES, read_image
 
 T = TypeVar("T")
@@ -104,17 +103,6 @@ def prepare_folder(folder: Path) -> Path:
     except OSError as error:
         raise OSError(f"output folder must be writable, got {str(folder)!r} ({error.strerror})") from error
     return folder
-
-
-def write_whole(path: Path, data: str | bytes) -> None:
-    """Write a file so that it is either complete or not there, also when the disk is full or the run is killed.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial:
-        partial.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
 def ahead(function: Callable[[T], R], items: Iterable[T], depth: int) -> Iterator[tuple[T, Future[R]]]:

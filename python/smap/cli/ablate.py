@@ -10,8 +10,9 @@ import argparse
 
 from ..estimator import refiner_file
 from ..evaluate import ablate, ablation_json, ablation_markdown, rows_of
+from ..files import write_whole
 from ._estimator import add_estimator_arguments
-from ._files import prepare_folder, write_whole
+from ._files import prepare_folder
 from .evaluate import OWN_PROTOCOL, add_data_arguments, open_data, spec_of, workers_of
 
 

@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..camera import Camera
+from ..files import write_whole
 from ..letterbox import Letterbox
 from ._estimator import add_estimator_arguments, make_estimator, parse_size, positive
-from ._files import prepare_folder, write_whole
+from ._files import prepare_folder
 
 if TYPE_CHECKING:
     from ..estimator import Estimator

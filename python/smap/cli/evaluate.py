@@ -22,10 +22,11 @@ from ..evaluate import (
     plot,
     to_json,
 )
+from ..files import write_whole
 from ..metrics import PROTOCOLS
 from ..ops import HAS_CUDA
 from ._estimator import add_estimator_arguments, positive, refiner_of
-from ._files import prepare_folder, write_whole
+from ._files import prepare_folder
 from .data import add_option_argument, open_named, parse_options
 
 # Which protocol a data set is judged by unless --protocol says otherwise.

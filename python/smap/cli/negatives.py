@@ -11,8 +11,9 @@ import json
 from functools import partial
 from pathlib import Path
 
+from ..files import write_whole
 from ._estimator import positive
-from ._files import prepare_folder, write_whole
+from ._files import prepare_folder
 from .train import add_pack_argument
 
 

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ..camera import Camera
+from ..files import write_whole
 from ..image import encode_png
 from ..people import People
 from ._estimator import add_camera_arguments, add_estimator_arguments, camera_for, make_estimator, positive
-from ._files import Input, ahead, find_images, prepare_folder, read_input, write_whole
+from ._files import Input, ahead, find_images, prepare_folder, read_input
 
 Image = NDArray[np.uint8]
 KINDS = {"json": ".json", "overlay": "_overlay.png", "view3d": "_view3d.png"}  # of results, and how their names end
@@ -125,8 +126,13 @@ class Writer:
         """Without pictures of an earlier run, when results go to the folder of the pictures."""
         if self.folder is None:
             return inputs
-        results = {f"{item.name}{suffix}" for item in inputs for suffix in KINDS.values()}
-        return [x for x in inputs if os.path.relpath(x.source, self.folder) not in results]
+        folder, names = self.folder, {item.name for item in inputs}
+
+        def is_result(source: str) -> bool:
+            ends = [suffix for suffix in KINDS.values() if source.endswith(suffix)]
+            return any(os.path.relpath(source, folder).removesuffix(suffix) in names for suffix in ends)
+
+        return [item for item in inputs if not is_result(item.source)]
 
     def outputs(self, item: Input) -> dict[str, Path]:
         folder = self.folder or Path()

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..errors import DatasetError
-from ..files import replacing
+from ..files import write_whole
 from .assets import Assets
 from .config import SceneConfig
 from .render import render_scene
@@ -58,7 +58,7 @@ def write_dataset(
     file = out / SETTINGS
     if file.exists() and file.read_text() != settings:
         raise DatasetError(f"{file} must hold the same settings as this run to go on, got others")
-    _replace(file, settings.encode())
+    write_whole(file, settings)
     written = 0
     for number in tqdm(range(count), desc=str(out), unit="scene", disable=not progress):
         record = out / f"{number:06d}.json"
@@ -69,14 +69,8 @@ def write_dataset(
         encoded, code = cv2.imencode(".jpg", np.asarray(sample.image)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
         if not encoded:
             raise OSError(f"{image} must be encodable as JPEG, got an error from OpenCV")
-        _replace(image, code.tobytes())
+        write_whole(image, code.tobytes())
         about = {name: sample.extra[name] for name in ("full_size", "window", "seed")}
-        _replace(record, json.dumps(sample.to_record(image.name) | about, allow_nan=False).encode())
+        write_whole(record, json.dumps(sample.to_record(image.name) | about, allow_nan=False))
         written += 1
     return written
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file that is either old or new, never half."""
-    with replacing(path) as partial:
-        partial.write_bytes(content)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import replacing
+from ..files import write_whole
 
 FILE = "curve.jsonl"
 
@@ -22,8 +22,7 @@ class Curve:
         path = folder / FILE
         if path.exists():
             kept = [line for line in read_curve(folder) if line["step"] <= step]
-            with replacing(path) as partial:
-                partial.write_text("".join(json.dumps(line) + "\n" for line in kept))
+            write_whole(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._file = path.open("a")
         self._board: Any = None
         try:
