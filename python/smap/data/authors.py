@@ -106,8 +106,6 @@ def write_authors(samples: Iterable[Sample], file: str | Path, *, dataset: str, 
     with replacing(file) as partial, partial.open("w") as out:
         out.write('{"root": [')
         for sample in samples:
-            if not isinstance(sample.image, Path):
-                raise ValueError(f"image of {sample.name!r} must be a file, got an array")
             bodies = np.zeros((len(sample), JOINTS, COLUMNS))
             bodies[..., :2] = np.nan_to_num(sample.joints_2d)
             bodies[..., 3] = sample.visibility
@@ -115,7 +113,7 @@ def write_authors(samples: Iterable[Sample], file: str | Path, *, dataset: str, 
             bodies[..., 2] = bodies[..., 6]
             bodies[..., 7:] = (sample.camera.fx, sample.camera.fy, sample.camera.cx, sample.camera.cy)
             record = {
-                "img_paths": relative_to(sample.image, file.parent),
+                "img_paths": image_of(sample, file.parent),
                 "img_width": sample.width,
                 "img_height": sample.height,
                 "dataset": dataset,
@@ -128,7 +126,12 @@ def write_authors(samples: Iterable[Sample], file: str | Path, *, dataset: str, 
     return count
 
 
-def relative_to(image: Path, root: Path) -> str:
-    """A path that ``root / path`` leads back to the image."""
-    image, root = image.resolve(), root.resolve()
+def image_of(sample: Sample, root: Path) -> str:
+    """A path that ``root / path`` leads back to the sample's image.
+
+    Raises: ValueError when the image is not a file.
+    """
+    if not isinstance(sample.image, Path):
+        raise ValueError(f"image of {sample.name!r} must be a file, got an array")
+    image, root = sample.image.resolve(), root.resolve()
     return image.relative_to(root).as_posix() if image.is_relative_to(root) else str(image)

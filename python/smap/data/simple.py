@@ -15,7 +15,7 @@ from ..errors import DatasetError
 from ..files import replacing
 from ..sample import Sample
 from ..skeleton import SMAP15
-from .authors import relative_to
+from .authors import image_of
 from .base import Dataset, OnError, Problems, folder, identifier, numbers
 from .streaming import stream_json
 from .table import TableBuilder
@@ -125,9 +125,7 @@ def write_simple(samples: Iterable[Sample], root: str | Path) -> int:
     with replacing(root / ANNOTATIONS) as partial, partial.open("w") as out:
         out.write("[")
         for sample in samples:
-            if not isinstance(sample.image, Path):
-                raise ValueError(f"image of {sample.name!r} must be a file, got an array")
-            record = sample.to_record(relative_to(sample.image, root))
+            record = sample.to_record(image_of(sample, root))
             out.write((",\n" if count else "\n") + json.dumps(record, allow_nan=False))
             count += 1
         out.write("\n]\n")
