@@ -45,6 +45,17 @@ def ellipsoids(width: int, height: int, pictures: int) -> dict[str, Any]:
     }
 
 
+def shading(width: int, height: int, pictures: int, device: torch.device) -> tuple[torch.Tensor, ...]:
+    """Materials, patterns, lights and background of these pictures, as ``shade`` takes them."""
+    materials = torch.zeros(pictures * PEOPLE, REGIONS, 3, 4, device=device)
+    materials[..., [0, 1, 2], [0, 1, 2]] = 1
+    patterns = torch.zeros(len(materials), 4, device=device)
+    lights = torch.zeros(pictures, LIGHT_SIZE, device=device)
+    lights[:, :3] = 2
+    lights[:, 33:] = torch.tensor([0.6, 0.12 * width])
+    return materials, patterns, lights, torch.zeros(pictures, height, width, 3, dtype=torch.uint8, device=device)
+
+
 @pytest.mark.benchmark(group="rasterize")
 @pytest.mark.parametrize(("width", "height"), [(416, 256), (832, 512)])
 @pytest.mark.parametrize("supersample", [1, 2])
@@ -54,13 +65,7 @@ def test_five_people(benchmark, device, width: int, height: int, supersample: in
     scene = {name: value.to(device) for name, value in ellipsoids(width, height, pictures).items()}
     geometry = [scene[name] for name in ("screen", "uv", "triangles", "instances", "texels", "textures")]
     total = int(scene["instances"][:, Instance.TRIANGLE_COUNT].sum())
-    materials = torch.zeros(len(scene["instances"]), REGIONS, 3, 4, device=device)
-    materials[..., [0, 1, 2], [0, 1, 2]] = 1
-    patterns = torch.zeros(len(materials), 4, device=device)
-    lights = torch.zeros(pictures, LIGHT_SIZE, device=device)
-    lights[:, :3] = 2
-    lights[:, 33:] = torch.tensor([0.6, 0.12 * width])
-    background = torch.zeros(pictures, height, width, 3, dtype=torch.uint8, device=device)
+    materials, patterns, lights, background = shading(width, height, pictures, device)
 
     def run() -> None:
         visibility = rasterize(*geometry, pictures, height, width, supersample, total)

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from smap.ops.rasterize import Instance, rasterize
-from smap.ops.shade import LIGHT_SIZE, REGIONS, shade
+from smap.ops.shade import shade
 
-from .bench_rasterize import ellipsoids
+from .bench_rasterize import ellipsoids, shading
 
 
 @pytest.mark.benchmark(group="shade")
@@ -21,14 +21,8 @@ def test_five_people(benchmark, device, width: int, height: int, supersample: in
         scene[name] for name in ("screen", "uv", "triangles", "instances", "texels", "textures")
     )
     total = int(instances[:, Instance.TRIANGLE_COUNT].sum())
-    materials = torch.zeros(len(instances), REGIONS, 3, 4, device=device)
-    materials[..., [0, 1, 2], [0, 1, 2]] = 1
-    lights = torch.zeros(pictures, LIGHT_SIZE, device=device)
-    lights[:, :3] = 2
-    lights[:, 33:] = torch.tensor([0.6, 0.12 * width])
-    background = torch.zeros(pictures, height, width, 3, dtype=torch.uint8, device=device)
-    meshes = (screen, scene["normals"], uv, triangles, instances, materials)
-    meshes = (*meshes, torch.zeros(len(instances), 4, device=device), texels, textures)
+    materials, patterns, lights, background = shading(width, height, pictures, device)
+    meshes = (screen, scene["normals"], uv, triangles, instances, materials, patterns, texels, textures)
     visibility = rasterize(
         screen, uv, triangles, instances, texels, textures, pictures, height, width, supersample, total
     )
