@@ -25,7 +25,7 @@ if __name__ == "__main__":
     config = tiny_config(phases=[{"until": 1.0, "size": [256, 256], "batch": 4}])
     stream = BatchStream(TinyBatches(config, 0, 1), 0, 1)
     next(iter(stream))
-    print(stream._processes[0].pid, flush=True)
+    print(stream._workers[0][0].pid, flush=True)
     time.sleep(600)
 """
 PARTS = """
@@ -49,6 +49,18 @@ def test_batches_come_in_order_from_any_number_of_workers() -> None:
             assert step == expected
             assert batch.images.equal(make()(expected).images)
         stream.close()
+
+
+def test_a_worker_that_is_killed_while_it_sends_is_an_error() -> None:
+    config = tiny_config(phases=[{"until": 1.0, "size": [256, 256], "batch": 4}])  # larger than what a pipe holds
+    stream = BatchStream(TinyBatches(config, 0, 1), 0, 1)
+    batches = iter(stream)
+    next(batches)
+    time.sleep(1)  # the pipe fills
+    os.kill(stream._workers[0][0].pid or 0, signal.SIGKILL)
+    with pytest.raises(RuntimeError, match="worker 0 must keep running, got exit code -9"):
+        next(batches)
+    stream.close()
 
 
 def squares(offset: int, made: Path) -> Callable[[int], tuple[int, int]]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import queue
 import signal
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 import torch
@@ -39,14 +40,15 @@ class BatchStream:
         self._start = start
         self._inline = make() if workers == 0 else None
         context = multiprocessing.get_context("spawn")  # fork is unsafe once torch has threads or a GPU
-        self._queues = [context.Queue(_AHEAD) for _ in range(workers)]
-        self._processes = [
-            context.Process(target=_work, args=(make, q, start + w, workers, os.getpid()), daemon=True)
-            for w, q in enumerate(self._queues)
-        ]
+        self._workers: list[tuple[multiprocessing.process.BaseProcess, Connection]] = []
         with _one_thread_each():
-            for process in self._processes:
+            for w in range(workers):
+                receiver, sender = context.Pipe(duplex=False)
+                arguments = (make, sender, start + w, workers, os.getpid())
+                process = context.Process(target=_work, args=arguments, daemon=True)
                 process.start()
+                sender.close()  # so that what is received ends with the worker
+                self._workers.append((process, receiver))
 
     def __iter__(self) -> Iterator[tuple[int, Batch | Planned]]:
         step = self._start
@@ -57,30 +59,26 @@ class BatchStream:
     def _get(self, step: int) -> Batch | Planned:
         if self._inline is not None:
             return self._inline(step)
-        worker = (step - self._start) % len(self._queues)
-        while True:
-            try:
-                kind, got, value = self._queues[worker].get(timeout=_POLL_SECONDS)
-            except queue.Empty:
-                if not self._processes[worker].is_alive():
-                    code = self._processes[worker].exitcode
-                    raise RuntimeError(f"worker {worker} must keep running, got exit code {code}") from None
-                continue
-            if kind == "refused":
-                raise value
-            if kind == "error":
-                raise RuntimeError(f"worker {worker} must make batch {step}, got:\n{value}")
-            assert got == step
-            return value if kind == "planned" else Batch(*(torch.from_numpy(a) for a in value))
+        worker = (step - self._start) % len(self._workers)
+        process, receiver = self._workers[worker]
+        try:
+            kind, got, value = receiver.recv()
+        except (EOFError, OSError):  # between two batches or in one
+            process.join()
+            raise RuntimeError(f"worker {worker} must keep running, got exit code {process.exitcode}") from None
+        if kind == "refused":
+            raise value
+        if kind == "error":
+            raise RuntimeError(f"worker {worker} must make batch {step}, got:\n{value}")
+        assert got == step
+        return value if kind == "planned" else Batch(*(torch.from_numpy(a) for a in value))
 
     def close(self) -> None:
-        for process in self._processes:
-            process.terminate()
-        for process in self._processes:
+        for process, _ in self._workers:
+            process.kill()
+        for process, receiver in self._workers:
             process.join()
-        for q in self._queues:
-            q.cancel_join_thread()
-            q.close()
+            receiver.close()
 
 
 def draw_ahead(stream: BatchStream, draw: Drawer) -> Generator[tuple[int, Batch], None, None]:
@@ -184,23 +182,30 @@ def _one_thread_each() -> Iterator[None]:
 
 def _work(
     make: Callable[[], Callable[[int], Batch | Planned]],
-    out: multiprocessing.Queue[Any],
+    out: Connection,
     step: int,
     stride: int,
     parent: int,
 ) -> None:
     _serve(parent)
-    try:
-        function = make()
-        while True:
-            batch = function(step)
-            # NumPy arrays through a pipe: tensors would need shared memory, which containers are short of.
-            item: Any = ("planned", step, batch)
-            if isinstance(batch, Batch):
-                item = ("batch", step, [t.numpy() for t in vars(batch).values()])
-            out.put(item)
-            step += stride
-    except (ValueError, OSError) as error:  # of a pack or data set that cannot be read: what in-line batches raise
-        out.put(("refused", step, error))
-    except BaseException:
-        out.put(("error", step, traceback.format_exc()))
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # schedulers send it to all processes; to stop, one needs batches
+    sent: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(1) as sending:
+        try:
+            function = make()
+            while True:
+                batch = function(step)
+                # NumPy arrays through a pipe: tensors would need shared memory, which containers are short of.
+                item: Any = ("planned", step, batch)
+                if isinstance(batch, Batch):
+                    item = ("batch", step, [t.numpy() for t in vars(batch).values()])
+                sent.append(sending.submit(out.send, item))
+                if len(sent) > _AHEAD:
+                    sent.popleft().result()
+                step += stride
+        except BrokenPipeError:  # nobody listens any more
+            return
+        except (ValueError, OSError) as error:  # of a pack or data set that cannot be read: what in-line batches raise
+            sending.submit(out.send, ("refused", step, error))
+        except BaseException:
+            sending.submit(out.send, ("error", step, traceback.format_exc()))
