@@ -1,9 +1,10 @@
 #include "core/associate.h"
 
 #include <memory>
-#include <sstream>
 #include <stdexcept>
 #include <string>
+
+#include "core/text.h"
 
 namespace smap {
 namespace {
@@ -11,11 +12,8 @@ namespace {
 void check_limbs(const View<const int64_t, 2>& limbs, int64_t joints) {
   for (int64_t l = 0; l < limbs.size[0]; ++l)
     for (int end = 0; end < 2; ++end)
-      if (limbs(l, end) < 0 || limbs(l, end) >= joints) {
-        std::ostringstream text;
-        text << "limbs must name joints 0 to " << joints - 1 << ", got " << limbs(l, end);
-        throw std::invalid_argument(text.str());
-      }
+      if (limbs(l, end) < 0 || limbs(l, end) >= joints)
+        check(false, "limbs", "name joints 0 to " + std::to_string(joints - 1), limbs(l, end));
 }
 
 [[noreturn]] void report_not_finite(int32_t status, int64_t b) {

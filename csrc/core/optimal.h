@@ -72,11 +72,8 @@ struct OptimalAssociation : OptimalPeople {
   SMAP_DEVICE void start(Block& block) const {
     const int32_t people = rows == 0 ? 0 : peak_count[root()];
     block.each(people, [this](int32_t k) { add(k, root(), k); });
-    block.each(1, [this, people](int32_t) {
-      state->found = people;
-      find_nearest();
-    });
-    block.each(people, [this](int32_t p) { weight[p] = weight_of(p); });
+    block.each(1, [this, people](int32_t) { state->found = people; });
+    compare_depths(block);
   }
 
   /// Makes person p one of peak k of a joint and nothing else.
@@ -96,11 +93,16 @@ struct OptimalAssociation : OptimalPeople {
     node(p, joint) = at_peak(joint, k, {0.0f, 0.0f, 0.0f});
   }
 
-  SMAP_HOST_DEVICE void find_nearest() const {
-    float nearest = 0.0f;
-    for (int64_t p = 0; p < state->found; ++p)
-      if (depth[p] > 0.0f && !(nearest > 0.0f && nearest < depth[p])) nearest = depth[p];
-    state->nearest = nearest;
+  /// Who is nearest, and who gives way to whom; whenever people have come.
+  template <class Block>
+  SMAP_DEVICE void compare_depths(Block& block) const {
+    block.each(1, [this](int32_t) {
+      float nearest = 0.0f;
+      for (int64_t p = 0; p < state->found; ++p)
+        if (depth[p] > 0.0f && !(nearest > 0.0f && nearest < depth[p])) nearest = depth[p];
+      state->nearest = nearest;
+    });
+    block.each(state->found, [this](int32_t p) { weight[p] = weight_of(p); });
   }
 
   /// People at what is left at the far end of the first limb.
@@ -124,8 +126,7 @@ struct OptimalAssociation : OptimalPeople {
       add(p, joint, peak[p]);
       lead(p, 0, node(p, joint), -1.0f, &node(p, root()).x, &node(p, root()).y);
     });
-    block.each(1, [this](int32_t) { find_nearest(); });
-    block.each(state->found, [this](int32_t p) { weight[p] = weight_of(p); });
+    compare_depths(block);
   }
 
   /// Of what somebody would gain: who stands right behind another person gives way. The maps there are the nearer one's

@@ -10,8 +10,6 @@
 
 #include <array>
 #include <initializer_list>
-#include <sstream>
-#include <stdexcept>
 #include <string>
 #include <type_traits>
 

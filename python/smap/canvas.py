@@ -111,6 +111,15 @@ def draw_truth(
             draw_disc(canvas, xy[joint], 2, joints[joint] if seen[joint] == VISIBLE else UNSEEN)
 
 
+def scaled_to_fit(image: Image, tile: tuple[int, int]) -> tuple[Image, float]:
+    """The whole picture, as large as a tile ``(width, height)`` has room for, and by how much it was scaled."""
+    rows, cols = check_image(image).shape[:2]
+    scale = min(tile[0] / cols, tile[1] / rows)
+    size = (max(1, round(cols * scale)), max(1, round(rows * scale)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    return np.asarray(small, np.uint8), scale
+
+
 def contact_sheet(
     images: Iterable[Image], *, columns: int = 4, tile: tuple[int, int] = (320, 240), captions: Sequence[str] = ()
 ) -> Image:
@@ -130,13 +139,11 @@ def contact_sheet(
     width, height = tile
     tiles = []
     for index, image in enumerate(images):
-        rows, cols = check_image(image).shape[:2]
-        scale = min(width / cols, height / rows)
-        size = (max(1, round(cols * scale)), max(1, round(rows * scale)))
-        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        small, _ = scaled_to_fit(image, tile)
+        rows, cols = small.shape[:2]
         cell = np.full((height, width, 3), INK, np.uint8)
-        top, left = (height - size[1]) // 2, (width - size[0]) // 2
-        cell[top : top + size[1], left : left + size[0]] = small
+        top, left = (height - rows) // 2, (width - cols) // 2
+        cell[top : top + rows, left : left + cols] = small
         if index < len(captions):
             draw_text(cell, captions[index], (4, height - 5), max(9, height // 20))
         tiles.append(cell)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..canvas import contact_sheet, draw_truth
+from ..canvas import contact_sheet, draw_truth, scaled_to_fit
 from ..image import read_image
 from ..sample import Sample
 from ..skeleton import Skeleton
@@ -180,9 +180,7 @@ def _draw(report: CheckReport, samples: Dataset, sheet: str | Path | None) -> No
 
 def _tile(image: NDArray[np.uint8], sample: Sample) -> NDArray[np.uint8]:
     """The picture at the size of a tile, with its people and, in grey, what is not judged."""
-    scale = min(TILE[0] / image.shape[1], TILE[1] / image.shape[0])
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    tile = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    tile, scale = scaled_to_fit(image, TILE)
     for box in sample.ignore:
         x0, y0, x1, y1 = (round(float(x) * scale) for x in box)
         cv2.rectangle(tile, (x0, y0), (x1, y1), (160, 160, 160), 1)
