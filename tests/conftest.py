@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from smap.network import Hourglass, NetworkConfig, RefineNet, RefinerConfig, save_network, save_refiner
+
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("SMAP_SHARED", ROOT.parent / "shared"))
 
@@ -20,6 +22,17 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"needs the shared data ({SHARED})")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Files of a network whose maps are full of peaks, and of a refiner that moves and judges people at random."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("weights")
+    tiny = NetworkConfig(blocks=(1, 1, 1, 1), encoder_channels=(8, 8, 16, 16), decoder_channels=8, stem_channels=8)
+    save_network(Hourglass(tiny), folder / "network.safetensors")
+    save_refiner(RefineNet(RefinerConfig(anchor_depth="corrected", judge=(16,))), folder / "refiner.safetensors")
+    return folder / "network.safetensors", folder / "refiner.safetensors"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,6 +83,17 @@ def test_the_refiner_completes_what_was_not_seen(weights: Path, refiner: Path) -
     assert not results["with"].detected[:, wrist].any()
     known = results["without"].detected
     np.testing.assert_allclose(results["with"].joints_2d[known], results["without"].joints_2d[known], atol=1e-3)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda estimator: pickle.loads(pickle.dumps(estimator))])
+def test_copies_are_made_alike(weights: Path, refiner: Path, copied: Callable[[Estimator], Estimator]) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    decode = DecodeConfig(peak_threshold=0.0, min_joints=1)
+    estimator = Estimator(weights, refiner=refiner, device="cpu", input_size=(96, 64), decode=decode, mirror=True)
+    expected = estimator.predict(picture)
+    twin = copied(estimator)
+    assert repr(twin) == repr(estimator) and twin.decode == decode
+    np.testing.assert_array_equal(twin.predict(picture).joints_3d, expected.joints_3d)
 
 
 def test_sizes_and_defaults(weights: Path) -> None:

@@ -14,31 +14,20 @@ from smap import Camera, DecodeConfig, Estimator, Letterbox
 from smap.constants import kept_constants
 from smap.graph import MAX_GRAPHS, Pipeline, Runner, pack, packed_width, unpack
 from smap.lift import Lifted, Views
-from smap.network import Hourglass, MirroredNetwork, NetworkConfig, RefineNet, RefinerConfig, save_network, save_refiner
+from smap.network import MirroredNetwork
 
-TINY = NetworkConfig(blocks=(1, 1, 1, 1), encoder_channels=(8, 8, 16, 16), decoder_channels=8, stem_channels=8)
 SIZE = (96, 64)
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A network whose untrained maps are full of peaks, and a refiner that moves and judges people at random."""
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("weights")
-    save_network(Hourglass(TINY), folder / "network.safetensors")
-    save_refiner(RefineNet(RefinerConfig(anchor_depth="corrected", judge=(16,))), folder / "refiner.safetensors")
-    return folder / "network.safetensors", folder / "refiner.safetensors"
-
-
 def estimator_and_runner(
-    files: tuple[Path, Path], device: torch.device, refined: bool = True
+    untrained: tuple[Path, Path], device: torch.device, refined: bool = True
 ) -> tuple[Estimator, Runner]:
     decode = DecodeConfig(peak_threshold=0.0, counted_share=0.0, min_joints=1, max_people=40)
     if refined:
         decode = replace(decode, min_person_score=0.5)  # about half of them, of a judge that has learnt nothing
     estimator = Estimator(
-        files[0],
-        refiner=files[1] if refined else None,
+        untrained[0],
+        refiner=untrained[1] if refined else None,
         device=device,
         dtype=torch.float32,
         decode=decode,
@@ -65,8 +54,8 @@ def assert_equal(found: Lifted, expected: Lifted) -> None:
 
 
 @pytest.mark.parametrize("refined", [False, True])
-def test_equals_the_steps_one_by_one(files: tuple[Path, Path], device: torch.device, refined: bool) -> None:
-    estimator, run = estimator_and_runner(files, device, refined)
+def test_equals_the_steps_one_by_one(untrained: tuple[Path, Path], device: torch.device, refined: bool) -> None:
+    estimator, run = estimator_and_runner(untrained, device, refined)
     people = 0
     for seed, batch in enumerate((1, 2, 1, 3, 2)):  # shapes come again, with other pictures
         canvases, views = pictures(batch, seed)
@@ -79,8 +68,8 @@ def test_equals_the_steps_one_by_one(files: tuple[Path, Path], device: torch.dev
     assert people > 20
 
 
-def test_results_stay_when_the_memory_is_used_again(files: tuple[Path, Path], device: torch.device) -> None:
-    _, run = estimator_and_runner(files, device)
+def test_results_stay_when_the_memory_is_used_again(untrained: tuple[Path, Path], device: torch.device) -> None:
+    _, run = estimator_and_runner(untrained, device)
     first, second = pictures(1, 1), pictures(1, 2)
     found = run(*first)
     kept = [t.clone() for t in found]
@@ -89,8 +78,8 @@ def test_results_stay_when_the_memory_is_used_again(files: tuple[Path, Path], de
         torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True)
 
 
-def test_mirrored_pictures_too(files: tuple[Path, Path], device: torch.device) -> None:
-    estimator, _ = estimator_and_runner(files, device)
+def test_mirrored_pictures_too(untrained: tuple[Path, Path], device: torch.device) -> None:
+    estimator, _ = estimator_and_runner(untrained, device)
     network = MirroredNetwork(estimator._network)
     steps = Pipeline(network.eager, estimator._refiner, estimator.decode, estimator.skeleton)
     canvases, views = pictures(2, 3)
@@ -99,8 +88,8 @@ def test_mirrored_pictures_too(files: tuple[Path, Path], device: torch.device) -
     assert_equal(Runner(steps, device)(canvases, views), lifted)
 
 
-def test_constants_that_a_graph_reads_are_kept(files: tuple[Path, Path]) -> None:
-    _, run = estimator_and_runner(files, torch.device("cpu"))
+def test_constants_that_a_graph_reads_are_kept(untrained: tuple[Path, Path]) -> None:
+    _, run = estimator_and_runner(untrained, torch.device("cpu"))
     canvases, views = pictures(1)
     with kept_constants() as kept:
         run.pipeline(canvases, views)
@@ -111,8 +100,8 @@ def test_constants_that_a_graph_reads_are_kept(files: tuple[Path, Path]) -> None
     assert len(kept) == count
 
 
-def test_keeps_few_shapes(files: tuple[Path, Path], device: torch.device) -> None:
-    _, run = estimator_and_runner(files, device)
+def test_keeps_few_shapes(untrained: tuple[Path, Path], device: torch.device) -> None:
+    _, run = estimator_and_runner(untrained, device)
     batches = range(1, MAX_GRAPHS + 3)
     before = [run(*pictures(batch, batch)) for batch in batches]
     assert [shape[0] for shape in run._runs] == list(batches)[-MAX_GRAPHS:]
@@ -120,8 +109,8 @@ def test_keeps_few_shapes(files: tuple[Path, Path], device: torch.device) -> Non
         assert_equal(run(*pictures(batch, batch)), expected)
 
 
-def test_threads_take_turns(files: tuple[Path, Path], device: torch.device) -> None:
-    _, run = estimator_and_runner(files, device)
+def test_threads_take_turns(untrained: tuple[Path, Path], device: torch.device) -> None:
+    _, run = estimator_and_runner(untrained, device)
     jobs = [pictures(1 + seed % 3, seed) for seed in range(12)]
     expected = [run(*job) for job in jobs]
     with ThreadPoolExecutor(4) as pool:
@@ -140,9 +129,9 @@ def test_pack_inverts() -> None:
 
 
 @pytest.mark.cuda
-def test_a_prediction_waits_once_and_copies_little(files: tuple[Path, Path]) -> None:
+def test_a_prediction_waits_once_and_copies_little(untrained: tuple[Path, Path]) -> None:
     """Nothing between the upload and the result makes the host wait: torch says so, and the graph could be captured."""
-    _, run = estimator_and_runner(files, torch.device("cuda"))
+    _, run = estimator_and_runner(untrained, torch.device("cuda"))
     job = pictures(2, 3)
     run(*job)
     steps = run.pipeline
@@ -157,14 +146,14 @@ def test_a_prediction_waits_once_and_copies_little(files: tuple[Path, Path]) -> 
 
 
 @pytest.mark.cuda
-def test_an_estimator_on_a_gpu_equals_one_on_the_cpu(files: tuple[Path, Path]) -> None:
+def test_an_estimator_on_a_gpu_equals_one_on_the_cpu(untrained: tuple[Path, Path]) -> None:
     random = np.random.default_rng(0)
     images = [random.integers(0, 256, (50, 70, 3), dtype=np.uint8) for _ in range(3)]
     decode = DecodeConfig(peak_threshold=0.0, counted_share=0.0, min_joints=1)
     results = []
     for device in ("cpu", "cuda"):
         estimator = Estimator(
-            files[0], refiner=None, device=device, dtype=torch.float32, decode=decode, input_size=SIZE
+            untrained[0], refiner=None, device=device, dtype=torch.float32, decode=decode, input_size=SIZE
         )
         results.append(estimator.predict_batch(images))
     # The maps differ by rounding: a few peaks of noise may come or go, most people are the same.
@@ -173,8 +162,8 @@ def test_an_estimator_on_a_gpu_equals_one_on_the_cpu(files: tuple[Path, Path]) -
 
 
 @pytest.mark.cuda
-def test_runs_on_the_stream_of_the_caller(files: tuple[Path, Path]) -> None:
-    _, run = estimator_and_runner(files, torch.device("cuda"))
+def test_runs_on_the_stream_of_the_caller(untrained: tuple[Path, Path]) -> None:
+    _, run = estimator_and_runner(untrained, torch.device("cuda"))
     job = pictures(1, 5)
     expected = run(*job)
     stream = torch.cuda.Stream()

@@ -9,6 +9,7 @@ from functools import lru_cache, wraps
 from typing import ParamSpec, TypeVar
 
 import torch
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 P = ParamSpec("P")
 T = TypeVar("T", bound=torch.Tensor | tuple[torch.Tensor, ...])
@@ -18,8 +19,9 @@ _asked = threading.local()  # constants: those of ``kept_constants``
 def constant_tensors(build: Callable[P, T]) -> Callable[P, T]:
     """Decorates a function that makes tensors of hashable arguments: the last 64 are kept, and must not be written to.
 
-    Not so under ``torch.compile`` and ``torch.export``, whose tensors are not real and must not outlive the trace. Made
-    in inference mode they serve gradients too.
+    Not so under ``torch.compile``, ``torch.export`` and other modes whose tensors are not real and must not outlive
+    them (``FakeTensorMode``). Made in inference mode they serve gradients too. ``build`` says device and dtype of all
+    that it makes: what the caller has as default must not outlive the call either.
     """
 
     @torch.inference_mode(False)
@@ -34,7 +36,7 @@ def constant_tensors(build: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(build)
     def constants(*args: P.args, **kwargs: P.kwargs) -> T:
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or is_in_torch_dispatch_mode():
             return build(*args, **kwargs)
         made = cached(*args, **kwargs)
         if (kept := getattr(_asked, "constants", None)) is not None:

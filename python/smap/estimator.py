@@ -59,6 +59,8 @@ class Estimator:
             upright for pictures that are higher than wide, whose people would be small between wide bars otherwise.
         mirror: average the maps over each picture and its mirror image: better, at twice the network's time.
 
+    May be called from several threads. A copy, or one that was pickled, reads the files again.
+
     Raises:
         FileNotFoundError: there is no such weights file.
         WeightsError: the weights cannot be used.
@@ -78,6 +80,15 @@ class Estimator:
         input_size: tuple[int, int] | None = None,
         mirror: bool = False,
     ) -> None:
+        self._weights: Any = weights
+        self._options: dict[str, Any] = {
+            "refiner": refiner,
+            "device": device,
+            "dtype": dtype,
+            "decode": decode,
+            "input_size": input_size,
+            "mirror": mirror,
+        }
         self.device = find_device(device if device is not None or HAS_CUDA else "cpu")
         if self.device.type == "cuda" and not HAS_CUDA:
             raise BuildError("smap must be built with CUDA (SMAP_CUDA=ON) to run on a GPU, got a build without")
@@ -143,10 +154,11 @@ class Estimator:
     ) -> list[People]:
         """Pictures whose canvases are of one size."""
         canvases = lay_out(pictures, boxes)
-        if self._runner is not None:
-            lifted = self._runner(canvases, Views.of(boxes, cameras, "cpu"))
-        else:
-            lifted = self._lift(self._maps(canvases), Views.of(boxes, cameras, self.device))
+        with torch.autocast(self.device.type, enabled=False):  # the caller's is for other networks
+            if self._runner is not None:
+                lifted = self._runner(canvases, Views.of(boxes, cameras, "cpu"))
+            else:
+                lifted = self._lift(self._maps(canvases), Views.of(boxes, cameras, self.device))
         return to_people(lifted, cameras, self.skeleton)
 
     @torch.inference_mode()
@@ -172,6 +184,9 @@ class Estimator:
         with ThreadPoolExecutor(workers) as pool:
             single = pool.map(partial(decode, config=self.decode), (maps[i : i + 1] for i in range(len(maps))))
             return Detections.cat(list(single))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), self._weights, **self._options), ()
 
     def __repr__(self) -> str:
         size = "x".join(map(str, self.input_size))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +17,33 @@ def replacing(path: Path) -> Iterator[Path]:
     A reader never meets half a file, one that has the old file mapped keeps it, and what was there before stays when
     writing fails.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    unique = secrets.token_hex(4)  # process numbers are not: of threads, and of containers that share a disk
+    partial = path.with_name(f".{path.name}.{unique}.partial")
     try:
         yield partial
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """A folder for this block alone: others who ask are refused while it lasts, or until this process is gone.
+
+    Raises:
+        FileExistsError: somebody holds it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FileExistsError(f"{folder} must not be in use by another run, got one that goes on") from None
+        except OSError:
+            pass  # a file system without locks
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_whole(path: Path, data: str | bytes) -> None:

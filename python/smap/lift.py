@@ -47,7 +47,8 @@ def _views(boxes: tuple[Letterbox, ...], cameras: tuple[Camera, ...]) -> Views:
     """On the CPU, contiguous: a compiled program remembers the strides of its example."""
     frames = [(*box.map_affine, box.depth_factor(c.fx)) for box, c in zip(boxes, cameras, strict=True)]
     intrinsics = [(c.fx, c.fy, c.cx, c.cy) for c in cameras]
-    return Views(*(torch.tensor(rows, dtype=torch.float32).reshape(len(boxes), 4) for rows in (frames, intrinsics)))
+    tables = (torch.tensor(rows, dtype=torch.float32, device="cpu") for rows in (frames, intrinsics))
+    return Views(*(table.reshape(len(boxes), 4) for table in tables))
 
 
 class Lifted(NamedTuple):
@@ -91,7 +92,7 @@ def tree_of(skeleton: Skeleton, device: torch.device) -> Tree:
     order = [skeleton.root, *(child for _, child in skeleton.limbs)]
     return Tree(
         torch.tensor(skeleton.limbs, dtype=torch.int64, device=device).reshape(-1, 2),
-        torch.tensor(paths, device=device).reshape(skeleton.num_joints, skeleton.num_limbs),
+        torch.tensor(paths, dtype=torch.float32, device=device).reshape(skeleton.num_joints, skeleton.num_limbs),
         torch.tensor(order, device=device),
     )
 

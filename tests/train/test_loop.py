@@ -101,6 +101,29 @@ def test_nan_stops_with_the_batch_saved_and_the_checkpoint_kept(tmp_path: Path, 
     again.run()
 
 
+def test_tensorboard_that_cannot_write_costs_only_its_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no space left on device")
+
+    pytest.importorskip("tensorboard")
+    for name in ("add_scalar", "close"):
+        monkeypatch.setattr(f"torch.utils.tensorboard.SummaryWriter.{name}", fail)
+    assert trained(tmp_path).step == 12
+    assert (tmp_path / "last.pt").exists() and len(comparable(tmp_path)) == 6
+
+
+def test_a_folder_is_of_one_run_at_a_time(tmp_path: Path) -> None:
+    trainer = Trainer(tiny_config(), tmp_path, device="cpu", batches=TinyBatches, progress=False)
+    other = Trainer(tiny_config(), tmp_path, device="cpu", batches=TinyBatches, progress=False)
+
+    def meddle(_: object) -> None:
+        with pytest.raises(FileExistsError, match="must not be in use by another run"):
+            other.run()
+
+    trainer.run(observe=meddle)
+    assert trainer.step == 12 and len(comparable(tmp_path)) == 6
+
+
 def test_stops_on_time_and_goes_on_later(tmp_path: Path) -> None:
     started = time.monotonic()
     trainer = trained(tmp_path, seconds=0.0)

@@ -51,6 +51,15 @@ def test_batches_come_in_order_from_any_number_of_workers() -> None:
         stream.close()
 
 
+def test_signals_to_all_processes_spare_workers_from_their_first_moment() -> None:
+    stream = BatchStream(TinyBatches(tiny_config(), 0, 1), 0, 1)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(stream._workers[0][0].pid or 0, number)
+    assert next(iter(stream))[0] == 0
+    stream.close()
+    assert not {signal.SIGINT, signal.SIGTERM} & signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
 def test_a_worker_that_is_killed_while_it_sends_is_an_error() -> None:
     config = tiny_config(phases=[{"until": 1.0, "size": [256, 256], "batch": 4}])  # larger than what a pipe holds
     stream = BatchStream(TinyBatches(config, 0, 1), 0, 1)

@@ -15,6 +15,9 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ..errors import BuildError
+from ._streams import give_up, usable_streams
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory")  # in torch's errors, of GPUs and of the CPU
 
 
 class Parser(argparse.ArgumentParser):
@@ -69,7 +72,7 @@ def build_parser(chosen: str | None = None) -> Parser:
         text = (module.__doc__ or "").strip()
         sub = subparsers.add_parser(
             name,
-            help=text.splitlines()[0],
+            help=text.partition("\n")[0],
             description=text,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
@@ -80,14 +83,18 @@ def build_parser(chosen: str | None = None) -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code. ``SMAP_TRACEBACK=1`` shows where an error came from."""
-    try:
+    with usable_streams():
         try:
-            return dispatch(sys.argv[1:] if argv is None else list(argv))
-        finally:
-            sys.stdout.flush()
-    except BrokenPipeError:  # `smap ... | head`: nobody reads on, which is no error
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+            try:
+                return dispatch(sys.argv[1:] if argv is None else list(argv))
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:  # `smap ... | head`: nobody reads on, which is no error
+            give_up(sys.stdout)
+            return 0
+        except OSError as error:
+            give_up(sys.stdout)
+            return report("smap", error)
 
 
 def dispatch(argv: list[str]) -> int:
@@ -102,7 +109,7 @@ def dispatch(argv: list[str]) -> int:
     except (ValueError, OSError, BuildError, ModuleNotFoundError, MemoryError) as error:
         return report(args.prog, error)
     except RuntimeError as error:
-        if "out of memory" not in str(error):  # torch's, on any device
+        if not any(text in str(error) for text in _OUT_OF_MEMORY):
             raise
         return report(args.prog, error)
 

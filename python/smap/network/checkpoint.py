@@ -89,14 +89,15 @@ def fill(module: M, tensors: Mapping[str, Tensor], source: str) -> M:
     """Give a module, usually on the meta device, these tensors without copying those that are float32 already.
 
     Returns:
-        The module, in eval mode.
+        The module, in float32 and eval mode.
 
     Raises:
         WeightsError: keys or shapes do not fit, or a value is not finite.
     """
     state = module.state_dict()
     check_shapes({key: tuple(value.shape) for key, value in state.items()}, tensors, source)
-    values = {key: tensors[key].to(value.dtype) for key, value in state.items()}
+    dtypes = {key: torch.float32 if value.is_floating_point() else value.dtype for key, value in state.items()}
+    values = {key: tensors[key].to(dtype) for key, dtype in dtypes.items()}
     broken = [key for key, value in values.items() if not torch.isfinite(value).all()]
     if broken:
         raise WeightsError(f"{source} must hold finite values, got NaN or infinity in {_listed(broken)}")

@@ -34,6 +34,7 @@ def normalise(images: Tensor) -> Tensor:
 @constant_tensors  # a copy to the GPU in every call would make the host wait for it
 def _row(width: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Factor and summand of every number of a row of pixels."""
-    scale = torch.tensor([1 / (255 * s) for s in IMAGE_STD], device=device)
-    shift = torch.tensor([-m / s for m, s in zip(IMAGE_MEAN, IMAGE_STD, strict=True)], device=device)
-    return scale.repeat(width), shift.repeat(width)
+    scale = [1 / (255 * s) for s in IMAGE_STD]
+    shift = [-m / s for m, s in zip(IMAGE_MEAN, IMAGE_STD, strict=True)]
+    pixel = torch.tensor([scale, shift], dtype=torch.float32, device=device)
+    return pixel[0].repeat(width), pixel[1].repeat(width)

@@ -188,7 +188,7 @@ def _limbs_and_scales(
     skeleton: Skeleton, scales: tuple[tuple[float, float], ...], device: torch.device
 ) -> tuple[Tensor, Tensor]:
     limbs = torch.tensor(skeleton.limbs, dtype=torch.int64, device=device).reshape(-1, 2)
-    return limbs, torch.tensor(scales, device=device)
+    return limbs, torch.tensor(scales, dtype=torch.float32, device=device)
 
 
 def _valid(boxes: Tensor, size: tuple[int, int], stride: float) -> Tensor:

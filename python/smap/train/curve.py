@@ -4,55 +4,71 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import write_whole
+from ..files import held, write_whole
 
 FILE = "curve.jsonl"
 
 
 class Curve:
-    """Appends lines to ``curve.jsonl``; lines of steps that a killed run will repeat are dropped first."""
+    """Appends lines to ``curve.jsonl``; lines of steps that a killed run will repeat are dropped first.
+
+    Raises:
+        FileExistsError: another run goes on in the folder.
+    """
 
     def __init__(self, folder: Path, step: int) -> None:
+        self._open = ExitStack()
+        self._open.enter_context(held(folder))
         path = folder / FILE
         if path.exists():
             kept = [line for line in read_curve(folder) if line["step"] <= step]
             write_whole(path, "".join(json.dumps(line) + "\n" for line in kept))
-        self._file = path.open("a")
+        self._file = self._open.enter_context(path.open("a"))
         self._board: Any = None
-        try:
+        with suppress(ImportError, OSError):
             from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            return
-        self._board = SummaryWriter(str(folder), purge_step=step + 1)  # type: ignore[no-untyped-call]
+
+            self._board = SummaryWriter(str(folder), purge_step=step + 1)  # type: ignore[no-untyped-call]
 
     def write(self, line: dict[str, float]) -> None:
         """A line with "step"; what is not finite is left out."""
         line = {name: value for name, value in line.items() if math.isfinite(value)}
-        try:
+        with suppress(OSError):  # a full disk must not stop the training; checkpoints warn about it
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()
-        except OSError:
-            return  # a full disk must not stop the training; checkpoints warn about it
-        if self._board is not None:
+        with self._drawing() as board:
             for name, value in line.items():
-                if name != "step":
-                    self._board.add_scalar(name, value, int(line["step"]))
+                if name != "step" and board is not None:
+                    board.add_scalar(name, value, int(line["step"]))
 
     def picture(self, step: int, image: NDArray[np.uint8]) -> None:
         """``(H, W, 3)`` RGB, for TensorBoard only."""
-        if self._board is not None:
-            self._board.add_image("validation", image, step, dataformats="HWC")
+        with self._drawing() as board:
+            if board is not None:
+                board.add_image("validation", image, step, dataformats="HWC")
 
     def close(self) -> None:
-        self._file.close()
-        if self._board is not None:
-            self._board.close()
+        with self._drawing() as board:
+            if board is not None:
+                board.close()
+        with suppress(OSError):
+            self._open.close()
+
+    @contextmanager
+    def _drawing(self) -> Iterator[Any]:
+        """TensorBoard's writer; None without one, as after an error: its thread does not get over a full disk."""
+        try:
+            yield self._board
+        except OSError:
+            self._board = None
 
 
 def read_curve(folder: Path) -> list[dict[str, float]]:

@@ -194,6 +194,7 @@ class Trainer:
 
         Raises:
             FloatingPointError: the loss is not finite; the batch lies in the folder.
+            FileExistsError: another run goes on in the folder.
         """
         config = self.config
         end = min(config.schedule.steps, config.schedule.steps if until is None else until)

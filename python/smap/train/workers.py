@@ -41,7 +41,7 @@ class BatchStream:
         self._inline = make() if workers == 0 else None
         context = multiprocessing.get_context("spawn")  # fork is unsafe once torch has threads or a GPU
         self._workers: list[tuple[multiprocessing.process.BaseProcess, Connection]] = []
-        with _one_thread_each():
+        with _one_thread_each(), _later(signal.SIGINT, signal.SIGTERM):
             for w in range(workers):
                 receiver, sender = context.Pipe(duplex=False)
                 arguments = (make, sender, start + w, workers, os.getpid())
@@ -155,6 +155,7 @@ def _serve(parent: int) -> None:
     """What every process of this module does first."""
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main one ends the others
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))  # see ``_later``
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
@@ -162,6 +163,16 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:  # one that was killed leaves nobody behind
         time.sleep(_POLL_SECONDS)
     os._exit(1)
+
+
+@contextmanager
+def _later(*signals: signal.Signals) -> Iterator[None]:
+    """Signals that come now reach this process when the block ends, and those that it starts when they unblock them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -187,8 +198,8 @@ def _work(
     stride: int,
     parent: int,
 ) -> None:
-    _serve(parent)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # schedulers send it to all processes; to stop, one needs batches
+    _serve(parent)
     sent: deque[Future[None]] = deque()
     with ThreadPoolExecutor(1) as sending:
         try:
