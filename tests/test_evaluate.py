@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import pickle
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +41,7 @@ from smap.evaluate import (
 from smap.evaluate.stored import HEADER, PredictionWriter, StoredPredictions, from_record, to_line
 
 from .data import miniatures as mini
+from .train.test_workers import alive
 
 COUNT = 7
 
@@ -133,6 +139,55 @@ def test_workers_give_the_same(folder: Path) -> None:
     single = run(folder, Oracle(1.05))
     several = run(folder, Oracle(1.05), workers=2, batch=2)
     assert figures_match(single, several) and len(several.scores) == len(single.scores) == 2 * (COUNT - 1)
+
+
+def interrupted(oracle: Oracle) -> Build:
+    os.kill(os.getpid(), signal.SIGINT)
+    return Build(oracle)
+
+
+@dataclass(frozen=True)
+class Interrupted(Build):
+    """Ctrl-C reaches the worker while it takes its orders."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return interrupted, (self.oracle,)
+
+
+def test_ctrl_c_does_not_kill_a_worker_that_is_still_starting(folder: Path) -> None:
+    dataset = open_dataset("json", folder)
+    assert evaluate(dataset, Interrupted(Oracle()), workers=1, progress=False).figures["recall"] == 1
+
+
+SCRIPT = """
+import os
+import sys
+import time
+from smap.data import open_dataset
+from smap.evaluate import evaluate
+class Slow:
+    def predict_batch(self, images, cameras=None):
+        print(os.getpid(), flush=True)
+        time.sleep(600)
+if __name__ == "__main__":
+    evaluate(open_dataset("json", sys.argv[1]), Slow, workers=1, batch=1, progress=False)
+"""
+
+
+def test_a_run_that_is_ended_or_killed_leaves_no_workers_behind(folder: Path, tmp_path: Path) -> None:
+    script = tmp_path / "run.py"
+    script.write_text(SCRIPT)
+    command, signals = [sys.executable, str(script), str(folder)], (signal.SIGTERM, signal.SIGKILL)
+    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in signals]
+    workers = [int(run.stdout.readline()) for run in runs]  # type: ignore[union-attr]
+    assert all(map(alive, workers))
+    for run, number in zip(runs, signals, strict=True):
+        run.send_signal(number)
+        run.wait()
+    deadline = time.monotonic() + 60
+    while any(map(alive, workers)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not any(map(alive, workers))
 
 
 class Unbuildable:
@@ -248,9 +303,32 @@ def test_missing_prediction_files_are_named(tmp_path: Path) -> None:
 
 def test_a_resumed_file_may_be_empty(tmp_path: Path) -> None:
     (tmp_path / "p.jsonl").touch()
+    with pytest.raises(FileExistsError, match="must not be there yet"):  # somebody is about to write it
+        PredictionWriter(tmp_path / "p.jsonl", {})
     with PredictionWriter(tmp_path / "p.jsonl", {}, resume=True) as writer:
         assert not writer.done
     assert len(StoredPredictions(tmp_path / "p.jsonl")) == 0
+
+
+def test_of_two_runs_into_one_new_file_the_second_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "p.jsonl"
+    with PredictionWriter(file, {}) as first, PredictionWriter(file, {}) as second:
+        first.write("{}", 0)
+        with pytest.raises(FileExistsError, match="must not be there yet"):
+            second.write("{}", 0)
+    assert len(file.read_text().splitlines()) == 2  # header and prediction
+
+
+def test_a_data_set_without_images_is_an_error(tmp_path: Path) -> None:
+    record = mini.simple_record("a.jpg", mini.people(0))
+    (tmp_path / "annotations.json").write_text("[]")
+    with pytest.raises(DatasetError, match=r"must have images, got none$"):
+        run(tmp_path, file=tmp_path / "p.jsonl")
+    (tmp_path / "annotations.json").write_text(json.dumps([record | {"width": 0}]))
+    dataset = open_dataset("json", tmp_path, on_error="skip")
+    (tmp_path / "p.jsonl").write_text("")
+    with pytest.raises(DatasetError, match="must have images, got none but 1 damaged records"):
+        evaluate_stored(dataset, open_predictions(tmp_path / "p.jsonl"), progress=False)
 
 
 # --- the paper's data sets ---

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import cv2
@@ -71,6 +72,22 @@ def test_pil_images_of_16_bit_are_what_files_are(tmp_path: Path) -> None:
 def test_bad_input_gives_one_clear_error(image: object, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         to_rgb(image)
+
+
+@pytest.mark.parametrize("kind", ["file", "bytes"])
+def test_an_open_file_is_refused_and_stays_usable(kind: str, picture_file: Path) -> None:
+    with picture_file.open("rb") if kind == "file" else io.BytesIO(b"picture") as file:
+        with pytest.raises(TypeError, match="image must be a path, an array, a uint8 tensor or a PIL image, got B"):
+            to_rgb(file)
+        assert file.read()
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp"])
+def test_a_truncated_pil_image_is_the_error_of_a_truncated_file(suffix: str) -> None:
+    pil = pytest.importorskip("PIL.Image")
+    data = cv2.imencode(suffix, cv2.resize(PICTURE, (300, 200)))[1].tobytes()
+    with pytest.raises(ValueError, match="image must be a complete picture that PIL reads, got"):
+        to_rgb(pil.open(io.BytesIO(data[: len(data) // 2])))
 
 
 def test_bad_files(tmp_path: Path, picture_file: Path) -> None:

@@ -39,6 +39,7 @@ from smap.metrics import (
     summarise,
     summarise_by_depth,
 )
+from smap.metrics.pose import distances_2d
 
 ROOT = SMAP15.root
 CAMERA = Camera(600, 600, 320, 240)
@@ -181,6 +182,13 @@ def test_pck_2d_has_half_the_head_as_its_threshold() -> None:
     assert pck_2d(moved, truth, threshold_px=26) == pytest.approx(13 / 15)
     two = np.stack([truth, truth])
     assert pck_2d(np.stack([moved, moved]), two, threshold_px=np.array([20, 30])) == pytest.approx(28 / 30)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_body_whose_joints_coincide_is_judged_without_a_warning() -> None:
+    truth = np.full((15, 2), 100.0)
+    assert pck_2d(truth + 1, truth) == 0 and math.isnan(pck_2d(truth, truth))
+    assert (distances_2d(truth + 1, truth) == np.inf).all()
 
 
 def test_head_size_without_a_head_comes_from_the_limbs() -> None:

@@ -74,6 +74,9 @@ def test_scores_of_other_methods_may_be_anything() -> None:
     scores = np.stack([np.full(15, 87.0), np.where(np.arange(15) < 5, np.nan, -3.0)])
     odd = People(people.joints_3d, people.joints_2d, scores, people.detected)
     assert odd.person_scores.tolist() == [1, 0]
+    again = People.from_json(odd.to_json())  # JSON has no NaN
+    np.testing.assert_allclose(again.scores, odd.scores)
+    np.testing.assert_array_equal(again.person_scores, odd.person_scores)
     with pytest.raises(ValueError, match=r"person_scores must be in \[0, 1\], got 0.5 to 2"):
         People(people.joints_3d, people.joints_2d, scores, people.detected, person_scores=np.array([0.5, 2.0]))
 

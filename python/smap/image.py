@@ -77,7 +77,8 @@ def to_rgb(image: Any, color: str = "rgb") -> NDArray[np.uint8]:
 
     Raises:
         TypeError: neither of these, or not uint8.
-        ValueError: a shape or ``color`` does not fit; see ``read_image`` for files.
+        ValueError: a shape or ``color`` does not fit, or the file of a PIL image is damaged; see ``read_image`` for
+            files.
     """
     if color not in ("rgb", "bgr"):
         raise ValueError(f"color must be 'rgb' or 'bgr', got {color!r}")
@@ -85,7 +86,7 @@ def to_rgb(image: Any, color: str = "rgb") -> NDArray[np.uint8]:
         return read_image(image)
     if hasattr(image, "convert") and hasattr(image, "getbands"):  # PIL, without importing it
         image, color = _of_pil(image), "rgb"
-    if hasattr(image, "detach"):
+    if hasattr(image, "detach") and hasattr(image, "cpu"):  # a tensor: open files can be detached, too
         image = image.detach().cpu().numpy()
         if image.ndim == 3 and image.shape[0] == 3 and image.shape[2] != 3:
             image = image.transpose(1, 2, 0)
@@ -101,6 +102,10 @@ def to_rgb(image: Any, color: str = "rgb") -> NDArray[np.uint8]:
 
 
 def _of_pil(image: Any) -> NDArray[np.uint8]:
+    try:
+        image.load()
+    except (OSError, SyntaxError) as error:  # SyntaxError: a PNG with a damaged chunk
+        raise ValueError(f"image must be a complete picture that PIL reads, got {error}") from error
     if image.mode.startswith("I"):  # 16-bit grey, which PIL's own conversion would make white
         grey = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255)
         rgb = np.repeat(grey[..., None], 3, -1).astype(np.uint8)

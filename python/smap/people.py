@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -137,7 +138,7 @@ class People:
         return replace(self, **selected)
 
     def to_json(self) -> str:
-        """One JSON object; joints without a position are null. ``from_json`` inverts."""
+        """One JSON object; joints without a position and scores that are not finite are null. ``from_json`` inverts."""
 
         def rows(values: NDArray[Any], digits: int) -> list[Any]:
             finite = np.isfinite(values).all(-1)
@@ -150,7 +151,10 @@ class People:
                 "score": round(p.score, 4),
                 "joints_3d_m": rows(p.joints_3d, 5),
                 "joints_2d_px": rows(p.joints_2d, 3),
-                "scores": np.round(p.scores.astype(np.float64), 4).tolist(),
+                "scores": [
+                    score if math.isfinite(score) else None
+                    for score in np.round(p.scores.astype(np.float64), 4).tolist()
+                ],
                 "detected": p.detected.tolist(),
             }
             for p in self

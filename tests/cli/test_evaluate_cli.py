@@ -88,6 +88,16 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert code == 2 and message in error, error
 
 
+@pytest.mark.parametrize("command", ["evaluate", "ablate"])
+def test_a_data_set_without_images_is_bad_input(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "annotations.json").write_text("[]")
+    assert main([command, "--data", f"json={tmp_path}", "--quiet"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1 and "must have images, got none" in captured.err and not captured.out
+
+
 def test_ablate(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ablate_command, "spec_of", lambda args: FakeSpec("w"))

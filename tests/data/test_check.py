@@ -41,6 +41,21 @@ def test_contact_sheet_shows_the_joints(tmp_path: Path) -> None:
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "sheet2.png")), sheet)
 
 
+def test_a_sheet_that_cannot_be_written_is_told_from_a_wrong_suffix(tmp_path: Path) -> None:
+    dataset = build("authors", tmp_path / "set")
+    with pytest.raises(ValueError, match=r"sheet must be a path that OpenCV can write \(\.png\), got .*sheet\.doc"):
+        check(dataset, tmp_path / "sheet.doc", pictures=1)
+    (tmp_path / "sheet.png").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"sheet\.png"):
+        check(dataset, tmp_path / "sheet.png", pictures=1)
+
+
+def test_regions_far_outside_the_picture_can_be_drawn(tmp_path: Path) -> None:
+    mini.simple(tmp_path)
+    damage_json(tmp_path / "a.json", lambda v: spoil(v, "ignore", [[-1e12, 10, 1e30, 20]]))
+    assert check(open_dataset("json", tmp_path), tmp_path / "sheet.png").ok
+
+
 def test_wrong_units_are_noticed(tmp_path: Path) -> None:
     mini.simple(tmp_path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -147,6 +148,12 @@ DAMAGED: dict[str, Damage] = {
         lambda v: spoil(v["annotations"][1], "image_id", 99),
         "annotation 2: image_id must name an image of the file, got 99",
     ),
+    "coco list": (
+        "coco",
+        "annotations/person_keypoints_val2017.json",
+        lambda v: spoil(v["annotations"][1], "image_id", [1]),
+        "annotation 2: unhashable type",
+    ),
     "coco text": (
         "coco",
         "annotations/person_keypoints_val2017.json",
@@ -163,7 +170,7 @@ DAMAGED: dict[str, Damage] = {
         "muco",
         "MuCo-3DHP.json",
         lambda v: spoil(v["annotations"][3]["keypoints_cam"], 4, [float("nan"), 0, 1]),
-        "annotation 3: keypoints_cam must be finite, got nan",
+        "annotation 3: keypoints_cam must be finite in single precision, got nan",
     ),
     "muco field": (
         "muco",
@@ -203,6 +210,27 @@ DAMAGED: dict[str, Damage] = {
     ),
     "json mark": ("json", "a.json", lambda v: spoil(v["people"][0]["vis"], 3, -1), "vis must be 0, 1 or 2, got -1"),
     "json size": ("json", "b.json", lambda v: spoil(v, "width", 0), "width and height must be positive, got 0 x 480"),
+    "json infinite size": (
+        "json",
+        "a.json",
+        lambda v: spoil(v, "width", math.inf),
+        "image a.jpg: the record's numbers must be finite, got .* infinity",
+    ),
+    "json huge size": ("json", "a.json", lambda v: spoil(v, "height", 10**12), "width and height must be at most"),
+    "json infinite count": (
+        "json",
+        "a.json",
+        lambda v: spoil(v, "unannotated_people", math.inf),
+        "image a.jpg: the record's numbers must be finite, got .* infinity",
+    ),
+    "json huge camera": ("json", "a.json", lambda v: spoil(v["K"][0], 0, 10**400), "K must be numbers of shape"),
+    "json huge region": (
+        "json",
+        "a.json",
+        lambda v: spoil(v, "ignore", [[0, 0, 1, 10**300]]),
+        r"ignore must be finite in single precision, got 1e\+300",
+    ),
+    "json huge mark": ("json", "a.json", lambda v: spoil(v["people"][0]["vis"], 3, 10**400), "vis must be numbers of"),
     "panoptic joints": (
         "panoptic",
         "160906_pizza1/hdPose3d_stage1/body3DScene_00000100.json",
@@ -240,6 +268,32 @@ def test_a_cut_off_file_is_named(name: str, file: str, tmp_path: Path) -> None:
     path.write_text(path.read_text()[:-40])
     with pytest.raises(DatasetError, match=path.name):
         open_dataset(name, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("coco", "annotations/person_keypoints_val2017.json"),
+        ("human36m", "annotations/Human36M_subject9_camera.json"),
+        ("authors", "train.json"),
+        ("json", "a.json"),
+        ("json", "annotations.json"),
+        ("panoptic", "160906_pizza1/calibration_160906_pizza1.json"),
+    ],
+)
+@pytest.mark.parametrize("data", [b"[" * 10**5, b'{"root": [' + b"1" * 5000 + b"]}", b"\xff\xd8\xff\xe0"])
+def test_a_file_that_python_cannot_read_is_named(name: str, file: str, data: bytes, tmp_path: Path) -> None:
+    BUILDERS[name][0](tmp_path)
+    (tmp_path / file).write_bytes(data)
+    with pytest.raises(DatasetError, match=Path(file).name):
+        open_dataset(name, tmp_path, **BUILDERS[name][1])
+
+
+def test_a_damaged_record_leaves_the_others_as_they_are(tmp_path: Path) -> None:
+    whole = list(build("authors", tmp_path))
+    damage_json(tmp_path / "train.json", lambda v: spoil(v["root"][0], "img_width", 10**12))
+    rest = list(open_dataset("authors", tmp_path, on_error="skip"))
+    assert len(rest) == 2 and all(same(a, b) for a, b in zip(rest, whole[1:], strict=True))
 
 
 def test_a_mat_file_that_is_none_is_named(tmp_path: Path) -> None:

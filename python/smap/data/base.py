@@ -17,6 +17,10 @@ from ..sample import Sample
 
 OnError = Literal["raise", "skip"]
 KEPT_MESSAGES = 20
+LARGEST = float(np.finfo(np.float32).max)
+# What a record that is not as it should be makes of the code that reads it: infinite counts and JSON that is nested
+# too deeply (a RecursionError) among them.
+DAMAGE = (KeyError, TypeError, ValueError, IndexError, OSError, AttributeError, OverflowError, RecursionError)
 
 
 @dataclass
@@ -44,7 +48,7 @@ class Problems:
         """
         try:
             yield
-        except (KeyError, TypeError, ValueError, IndexError, OSError, AttributeError) as error:
+        except DAMAGE as error:
             message = str(error) if isinstance(error, DatasetError) else f"{file}: {record}: {_explain(error)}"
             if self.on_error == "raise":
                 raise DatasetError(message) from error
@@ -58,6 +62,10 @@ def _explain(error: Exception) -> str:
         return f"the record must have the field {error}, got none"
     if isinstance(error, FileNotFoundError):
         return f"the file must exist, got {error.filename!r}"
+    if isinstance(error, OverflowError):
+        return f"the record's numbers must be finite, got one of which Python says: {error}"
+    if isinstance(error, RecursionError):
+        return "the record must be nested less deeply, got more levels than Python reads"
     return str(error)
 
 
@@ -146,21 +154,22 @@ def identifier(record: Any, key: str = "id") -> Any:
 
 
 def numbers(record: Mapping[str, Any] | Sequence[Any], key: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """``record[key]`` as finite numbers of this shape (-1: any length).
+    """``record[key]`` as numbers of this shape (-1: any length), finite also in the single precision of a ``Sample``.
 
     Raises:
         ValueError: it is not; KeyError: it is missing.
     """
     try:
         values = np.asarray(record[key], np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{key} must be numbers of shape {_shape(shape)}, got {str(record[key])[:60]!r}") from error
     if values.ndim == 1 and values.size == 0 and shape[0] == -1:
         values = values.reshape(0, *(abs(n) for n in shape[1:]))
     if len(values.shape) != len(shape) or any(n not in (-1, m) for n, m in zip(shape, values.shape, strict=True)):
         raise ValueError(f"{key} must have the shape {_shape(shape)}, got {values.shape}")
-    if not np.isfinite(values).all():
-        raise ValueError(f"{key} must be finite, got {values.ravel()[~np.isfinite(values.ravel())][0]!s}")
+    kept = np.abs(values) <= LARGEST  # False for NaN
+    if not kept.all():
+        raise ValueError(f"{key} must be finite in single precision, got {values[~kept][0]!s}")
     return values
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..canvas import contact_sheet, draw_truth, scaled_to_fit
+from ..files import write_whole
 from ..image import read_image
 from ..sample import Sample
 from ..skeleton import Skeleton
@@ -79,7 +80,13 @@ def check(
 
     Every record is read and its image file looked for; only the pictures of the sheet are decoded and their size
     compared. The figures are over all people.
+
+    Raises:
+        ValueError: OpenCV writes no pictures with the suffix of ``sheet``; OSError: it cannot be written there.
+        DatasetError: a damaged record, unless those are skipped.
     """
+    if sheet is not None and not cv2.haveImageWriter(Path(sheet).suffix):
+        raise ValueError(f"sheet must be a path that OpenCV can write (.png), got {str(sheet)!r}")
     report = CheckReport()
     skeleton: Skeleton | None = None
     sums: list[NDArray[Any]] = []
@@ -172,17 +179,17 @@ def _draw(report: CheckReport, samples: Dataset, sheet: str | Path | None) -> No
         names.append(sample.name[-48:])
     if sheet is None or not tiles:
         return
-    Path(sheet).parent.mkdir(parents=True, exist_ok=True)
     picture = contact_sheet(tiles, columns=SHEET_COLUMNS, tile=TILE, captions=names)
-    if not cv2.imwrite(str(sheet), np.ascontiguousarray(picture[..., ::-1])):
-        raise ValueError(f"sheet must be a path that OpenCV can write (.png), got {str(sheet)!r}")
+    data = cv2.imencode(Path(sheet).suffix, np.ascontiguousarray(picture[..., ::-1]))[1]
+    write_whole(Path(sheet), data.tobytes())
 
 
 def _tile(image: NDArray[np.uint8], sample: Sample) -> NDArray[np.uint8]:
     """The picture at the size of a tile, with its people and, in grey, what is not judged."""
     tile, scale = scaled_to_fit(image, TILE)
     for box in sample.ignore:
-        x0, y0, x1, y1 = (round(float(x) * scale) for x in box)
+        # No farther than just outside: OpenCV takes no larger numbers.
+        x0, y0, x1, y1 = np.clip(np.round(box.astype(np.float64) * scale), -2, max(TILE) + 1).astype(int).tolist()
         cv2.rectangle(tile, (x0, y0), (x1, y1), (160, 160, 160), 1)
     draw_truth(tile, (sample.joints_2d + 0.5) * scale - 0.5, sample.visibility, sample.skeleton)
     return tile

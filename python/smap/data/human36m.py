@@ -58,10 +58,11 @@ def read_human36m(
 
 
 def _load(path: Path, what: str) -> Any:
+    text = existing(path, what).read_bytes()
     try:
-        return json.loads(existing(path, what).read_text())
-    except json.JSONDecodeError as error:
-        raise DatasetError(f"{path}: {what} must be JSON, got an error at character {error.pos}") from error
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{path}: {what} must be JSON, got an error: {error}") from error
 
 
 def _add_subject(builder: TableBuilder, subject: int, every: int) -> None:

@@ -21,7 +21,8 @@ def stream_json(path: Path) -> Iterator[tuple[str, Any]]:
         ``(key, value)`` for every other top-level value.
 
     Raises:
-        DatasetError: the text is not JSON, ends too early, or is neither an object nor an array.
+        DatasetError: the text is not JSON or UTF-8, ends too early, is neither an object nor an array, or nests too
+            deeply.
     """
     with path.open(encoding="utf-8") as file:
         text = _Text(file, path)
@@ -59,7 +60,10 @@ class _Text:
         self.decoder = json.JSONDecoder()
 
     def more(self, size: int = CHUNK) -> bool:
-        chunk = self.file.read(size)
+        try:
+            chunk = self.file.read(size)
+        except UnicodeDecodeError as error:
+            raise DatasetError(f"{self.path}: the file must be text in UTF-8, got {error}") from error
         self.dropped += self.place
         self.window, self.place = self.window[self.place :] + chunk, 0
         return bool(chunk)
@@ -96,6 +100,8 @@ class _Text:
                 unfinished = error.msg.startswith("Unterminated") or error.pos >= len(self.window) - LONGEST_TOKEN
                 if not unfinished or not self.more(size):
                     raise self.error("a JSON value", self.window[self.place : self.place + 20]) from error
+            except (RecursionError, ValueError) as error:  # nested too deeply; an integer of thousands of digits
+                raise self.error("a value that Python reads", str(error)) from error
             else:
                 length = end - self.place
                 # A number near the end of the window may go on in the next chunk: "1" of "1.5", "1" of "1e-7".

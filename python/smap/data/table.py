@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..camera import Camera
+from ..image import MAX_PIXELS
 from ..sample import Sample
 from ..skeleton import SMAP15
 from .base import Dataset, Problems, identifier
@@ -90,11 +91,13 @@ class TableBuilder:
             extra: for ``Sample.extra``.
 
         Raises:
-            ValueError: the size is not positive or the key is taken.
+            ValueError: the size is not positive, or beyond what ``read_image`` reads, or the key is taken.
         """
         width, height = int(width), int(height)
         if min(width, height) < 1:
             raise ValueError(f"width and height must be positive, got {width} x {height}")
+        if max(width, height) > MAX_PIXELS:
+            raise ValueError(f"width and height must be at most {MAX_PIXELS}, got {width} x {height}")
         if key in self.index:
             raise ValueError(f"image {key!r} must appear once, got a second one")
         camera = camera or Camera.default(width, height)
@@ -140,21 +143,20 @@ class TableBuilder:
     ) -> None:
         """Walk through a file of "images" and "annotations" that name their image by ``image_id``."""
 
-        def annotate(record: Any) -> None:
-            with self.problems.record(self.file, f"annotation {identifier(record)}"):
-                add_annotation(self, record)
-
         late = []  # the files that are in circulation list the images first, but nothing says they must
         for key, record in stream_json(self.file):
             if key == "images":
                 with self.problems.record(self.file, f"image {identifier(record)}"):
                     add_image(self, record)
-            elif key == "annotations" and identifier(record, "image_id") in self.index:
-                annotate(record)
             elif key == "annotations":
-                late.append(record)
+                with self.problems.record(self.file, f"annotation {identifier(record)}"):
+                    if record["image_id"] in self.index:
+                        add_annotation(self, record)
+                    else:
+                        late.append(record)
         for record in late:
-            annotate(record)
+            with self.problems.record(self.file, f"annotation {identifier(record)}"):
+                add_annotation(self, record)
 
     def build(self) -> TableDataset:
         return TableDataset(self)

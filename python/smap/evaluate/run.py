@@ -6,7 +6,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,6 +24,7 @@ from ..metrics import Protocol as Rules
 from ..metrics import Scores, score_image
 from ..people import People
 from ..sample import Sample
+from ..worker import later, serve
 from .evaluation import Collector, Evaluation, group_of
 from .stored import Predictions, PredictionWriter, StoredPredictions, to_line
 
@@ -136,12 +137,9 @@ Done = tuple[list[_Outcome], int, list[str]]  # of one batch: outcomes, damaged 
 _worker: tuple[_Job, Predictor] | Exception | None = None  # of a worker process
 
 
-def _start(job: _Job, threads: int) -> None:
-    import torch
-
+def _start(job: _Job, parent: int, threads: int) -> None:
     global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business, which then stops its workers
-    torch.set_num_threads(threads)
+    serve(parent, threads)
     try:
         _worker = job, job.build()
     except Exception as error:  # raised here it would only break the pool; the first batch hands it over
@@ -162,12 +160,12 @@ def _work(indices: Sequence[int]) -> Done:
 # --- all batches ---
 
 
-def _bounded(pool: Executor, function: Callable[[Any], Any], items: Iterable[Any], depth: int) -> Iterator[Any]:
+def _bounded(submit: Callable[[Any], Future[Any]], items: Iterable[Any], depth: int) -> Iterator[Any]:
     """Results in order, with at most ``depth`` items under way."""
     waiting: deque[Future[Any]] = deque()
     try:
         for item in items:
-            waiting.append(pool.submit(function, item))
+            waiting.append(submit(item))
             if len(waiting) > depth:
                 yield waiting.popleft().result()
         while waiting:
@@ -187,13 +185,18 @@ def _run(job: _Job, batches: Sequence[Sequence[int]], workers: int) -> Iterator[
 def _in_workers(job: _Job, batches: Sequence[Sequence[int]], workers: int) -> Iterator[Done]:
     context = get_context("spawn")  # torch does not survive a fork once it has threads
     threads = max(1, _cores() // workers)
-    with ProcessPoolExecutor(workers, context, _start, (job, threads)) as pool:
-        yield from _bounded(pool, _work, batches, 2 * workers)
+    with ProcessPoolExecutor(workers, context, _start, (job, os.getpid(), threads)) as pool:
+
+        def submit(indices: Sequence[int]) -> Future[Done]:
+            with later(signal.SIGINT):  # it may start a process
+                return pool.submit(_work, indices)
+
+        yield from _bounded(submit, batches, 2 * workers)
 
 
 def _here(job: _Job, predictor: Predictor, batches: Sequence[Sequence[int]]) -> Iterator[Done]:
     with ThreadPoolExecutor(BATCHES_AHEAD) as pool:
-        for loaded in _bounded(pool, job.load, batches, BATCHES_AHEAD):
+        for loaded in _bounded(lambda indices: pool.submit(job.load, indices), batches, BATCHES_AHEAD):
             yield job.predict(predictor, loaded), 0, []
 
 
@@ -230,8 +233,9 @@ def evaluate(
         settings: noted in ``file`` and in the result; a file with others is not continued.
 
     Raises:
-        FileExistsError, DatasetError: see ``PredictionWriter``; a damaged record.
+        FileExistsError, DatasetError: see ``PredictionWriter``; a damaged record; there are no images.
     """
+    _need_images(dataset)
     settings = dict(settings or {})
     job, collector = _Job(build, dataset, rules, known_cameras), Collector()
     writer = None if file is None else PredictionWriter(file, settings, resume=resume)
@@ -257,6 +261,13 @@ def evaluate(
     skipped += dataset.problems.count
     messages = dataset.problems.messages + messages
     return Evaluation(name, _name(rules), collector.groups(), 0, skipped, messages, settings)
+
+
+def _need_images(dataset: Dataset) -> None:
+    if not len(dataset):
+        skipped = dataset.problems.count
+        got = f"none but {skipped} damaged records" if skipped else "none"
+        raise DatasetError(f"{dataset.root}: the data set must have images, got {got}")
 
 
 def _name(rules: Rules | str) -> str:
@@ -296,8 +307,9 @@ def evaluate_stored(
     """Measure stored predictions of any method (``open_predictions``); images they do not mention count as empty.
 
     Raises:
-        DatasetError: not one image is mentioned, or a prediction or record is damaged.
+        DatasetError: there are no images or not one is mentioned, or a prediction or record is damaged.
     """
+    _need_images(dataset)
     collector = Collector()
     indices = tqdm(range(len(dataset)), unit="image", disable=not progress)
     scored, missing = _score_stored(dataset, indices, predictions, rules, collector)

@@ -95,10 +95,14 @@ class PredictionWriter:
         self.done: set[int] = set()
         self.header = json.dumps({HEADER: VERSION, "settings": dict(settings), "skeleton": skeleton.to_dict()})
         self.out: IO[str] | None = None  # opened by the first prediction: a run that fails at once leaves no file
-        if self.file.exists() and self.file.stat().st_size:
+        self.new = not self.file.exists()
+        if not self.new:
             if not resume:
-                raise FileExistsError(f"predictions file must not be there yet (or resume it), got {str(self.file)!r}")
+                raise self._taken()
             self._continue(json.loads(self.header))
+
+    def _taken(self) -> FileExistsError:
+        return FileExistsError(f"predictions file must not be there yet (or resume it), got {str(self.file)!r}")
 
     def _continue(self, header: Mapping[str, Any]) -> None:
         good = 0
@@ -122,10 +126,17 @@ class PredictionWriter:
             whole.truncate(good)
 
     def write(self, line: str, index: int) -> None:
-        """Append one ``to_line``; it is on its way to the disk when this returns."""
+        """Append one ``to_line``; it is on its way to the disk when this returns.
+
+        Raises:
+            FileExistsError: the file was not there at the start, and is now.
+        """
         if self.out is None:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            self.out = self.file.open("a")
+            try:
+                self.out = self.file.open("x" if self.new else "a")
+            except FileExistsError:
+                raise self._taken() from None
             if not self.file.stat().st_size:
                 self.out.write(self.header + "\n")
         self.out.write(line + "\n")

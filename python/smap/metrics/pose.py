@@ -241,13 +241,19 @@ def pck_2d(
     predicted_px, truth_px = _pair(predicted_px, truth_px, skeleton.num_joints, 2)
     if threshold_px is None:
         threshold_px = HEAD_FRACTION * head_size_px(truth_px, skeleton=skeleton)
-    return share_within(_distances(predicted_px, truth_px) / np.asarray(threshold_px)[..., None], 1.0)
+    return share_within(_relative(_distances(predicted_px, truth_px), threshold_px), 1.0)
 
 
 def distances_2d(predicted_px: NDArray[Any], truth_px: NDArray[Any], *, skeleton: Skeleton = SMAP15) -> Floats:
     """``(..., J)`` distances in head sizes, NaN where not annotated and inf where not predicted."""
     predicted_px, truth_px = _pair(predicted_px, truth_px, skeleton.num_joints, 2)
-    return _distances(predicted_px, truth_px) / head_size_px(truth_px, skeleton=skeleton)[..., None]
+    return _relative(_distances(predicted_px, truth_px), head_size_px(truth_px, skeleton=skeleton))
+
+
+def _relative(distances: Floats, size: float | NDArray[Any]) -> Floats:
+    """Distances ``(..., J)`` in sizes ``(...)``; in a size of 0 (joints that coincide) 0 is NaN and the rest inf."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(distances / np.asarray(size)[..., None])
 
 
 def left_right_counts(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
-import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -17,6 +15,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from ..worker import later, serve
 from .batch import Batch
 from .pictures import Drawer, Planned
 
@@ -24,7 +23,6 @@ J = TypeVar("J")
 R = TypeVar("R")
 
 _AHEAD = 3  # batches that a process may be ahead
-_POLL_SECONDS = 5.0
 
 
 class BatchStream:
@@ -41,7 +39,7 @@ class BatchStream:
         self._inline = make() if workers == 0 else None
         context = multiprocessing.get_context("spawn")  # fork is unsafe once torch has threads or a GPU
         self._workers: list[tuple[multiprocessing.process.BaseProcess, Connection]] = []
-        with _one_thread_each(), _later(signal.SIGINT, signal.SIGTERM):
+        with _one_thread_each(), later(signal.SIGINT, signal.SIGTERM):
             for w in range(workers):
                 receiver, sender = context.Pipe(duplex=False)
                 arguments = (make, sender, start + w, workers, os.getpid())
@@ -125,7 +123,7 @@ def in_parts(make: Callable[[], Callable[[J], R]], jobs: Sequence[J], workers: i
     if not workers:
         yield from map(make(), jobs)
         return
-    with _one_thread_each():
+    with _one_thread_each(), later(signal.SIGINT):
         pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (make, os.getpid()))
         results = pool.map(_do, jobs)  # starts the processes
     try:
@@ -141,7 +139,7 @@ _function: Callable[[Any], Any] | None = None
 def _begin(make: Callable[[], Callable[[Any], Any]], parent: int) -> None:
     global _make
     _make = make
-    _serve(parent)
+    serve(parent)
 
 
 def _do(job: Any) -> Any:
@@ -149,30 +147,6 @@ def _do(job: Any) -> Any:
     if _function is None:  # not in ``_begin``: what goes wrong here is raised where the result is awaited
         _function = _make()
     return _function(job)
-
-
-def _serve(parent: int) -> None:
-    """What every process of this module does first."""
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main one ends the others
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))  # see ``_later``
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:  # one that was killed leaves nobody behind
-        time.sleep(_POLL_SECONDS)
-    os._exit(1)
-
-
-@contextmanager
-def _later(*signals: signal.Signals) -> Iterator[None]:
-    """Signals that come now reach this process when the block ends, and those that it starts when they unblock them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -199,7 +173,7 @@ def _work(
     parent: int,
 ) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # schedulers send it to all processes; to stop, one needs batches
-    _serve(parent)
+    serve(parent)
     sent: deque[Future[None]] = deque()
     with ThreadPoolExecutor(1) as sending:
         try:
