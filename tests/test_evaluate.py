@@ -269,6 +269,8 @@ def test_foreign_predictions_need_only_joints(folder: Path, tmp_path: Path) -> N
         ("nonsense\n", "line 1: a prediction must name its image"),
         ('{"people": []}\n', "line 1: a prediction must name its image"),
         ('{"image": "0.png", "people": [{"joints_3d_m": [[1, 2, 3]]}]}\n', r"image 0\.png: the prediction must fit"),
+        ("[" * 100_000 + "\n", "line 1: a prediction must name its image"),
+        ('{"image": "0.png", "people": [[]]}\n', r"image 0\.png: the prediction must fit"),
         ('{"image": "other.png", "people": []}\n', "must name the data set's images, such as '0.png'"),
     ],
 )

@@ -59,7 +59,8 @@ class Estimator:
             upright for pictures that are higher than wide, whose people would be small between wide bars otherwise.
         mirror: average the maps over each picture and its mirror image: better, at twice the network's time.
 
-    May be called from several threads. A copy, or one that was pickled, reads the files again.
+    May be called from several threads. A copy, or one that was pickled, reads the files again; processes that use it
+    are started by spawn, since torch does not survive a fork once it has threads.
 
     Raises:
         FileNotFoundError: there is no such weights file.

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..camera import Camera
+from ..data.base import DAMAGE
 from ..data.joints import MUCO, MUPOTS_JOINTS, remap
 from ..errors import DatasetError
 from ..letterbox import Letterbox
@@ -183,7 +184,7 @@ class StoredPredictions:
                 self.skeleton = Skeleton.from_dict(record["skeleton"])
             else:
                 self.place[str(record["image"])] = place
-        except (ValueError, KeyError, TypeError) as error:
+        except DAMAGE as error:
             raise DatasetError(
                 f"{self.file}: line {number + 1}: a prediction must name its image, got {error}"
             ) from error
@@ -200,7 +201,7 @@ class StoredPredictions:
             line = lines.readline()
         try:
             return from_record(json.loads(line), self.skeleton)
-        except (ValueError, KeyError, TypeError) as error:
+        except DAMAGE as error:
             raise DatasetError(f"{self.file}: image {sample.name}: the prediction must fit, got {error}") from error
 
 
@@ -219,7 +220,7 @@ class AuthorsPredictions:
         try:
             pairs = json.loads(self.file.read_text())["3d_pairs"]
             self.pairs = {_tail(pair["image_path"]): pair for pair in pairs}
-        except (ValueError, KeyError, TypeError) as error:
+        except DAMAGE as error:
             raise DatasetError(f"{self.file}: the file must hold '3d_pairs' with image_path, got {error!r}") from error
 
     def __len__(self) -> int:
