@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,19 +144,22 @@ class TableBuilder:
     ) -> None:
         """Walk through a file of "images" and "annotations" that name their image by ``image_id``."""
 
+        def reading(what: str, record: Any) -> AbstractContextManager[None]:
+            return self.problems.record(self.file, f"{what} {identifier(record)}")
+
         late = []  # the files that are in circulation list the images first, but nothing says they must
         for key, record in stream_json(self.file):
             if key == "images":
-                with self.problems.record(self.file, f"image {identifier(record)}"):
+                with reading("image", record):
                     add_image(self, record)
             elif key == "annotations":
-                with self.problems.record(self.file, f"annotation {identifier(record)}"):
+                with reading("annotation", record):
                     if record["image_id"] in self.index:
                         add_annotation(self, record)
                     else:
                         late.append(record)
         for record in late:
-            with self.problems.record(self.file, f"annotation {identifier(record)}"):
+            with reading("annotation", record):
                 add_annotation(self, record)
 
     def build(self) -> TableDataset:

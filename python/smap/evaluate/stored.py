@@ -217,8 +217,9 @@ class AuthorsPredictions:
 
     def __init__(self, file: str | Path, input_size: tuple[int, int] = (832, 512)) -> None:
         self.file, self.input_size = Path(file), input_size
+        text = self.file.read_bytes()
         try:
-            pairs = json.loads(self.file.read_text())["3d_pairs"]
+            pairs = json.loads(text)["3d_pairs"]
             self.pairs = {_tail(pair["image_path"]): pair for pair in pairs}
         except DAMAGE as error:
             raise DatasetError(f"{self.file}: the file must hold '3d_pairs' with image_path, got {error!r}") from error

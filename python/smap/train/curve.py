@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,29 +44,24 @@ class Curve:
         with suppress(OSError):  # a full disk must not stop the training; checkpoints warn about it
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()
-        with self._drawing() as board:
-            for name, value in line.items():
-                if name != "step" and board is not None:
-                    board.add_scalar(name, value, int(line["step"]))
+        step = int(line["step"])
+        self._draw(lambda board: [board.add_scalar(name, line[name], step) for name in line if name != "step"])
 
     def picture(self, step: int, image: NDArray[np.uint8]) -> None:
         """``(H, W, 3)`` RGB, for TensorBoard only."""
-        with self._drawing() as board:
-            if board is not None:
-                board.add_image("validation", image, step, dataformats="HWC")
+        self._draw(lambda board: board.add_image("validation", image, step, dataformats="HWC"))
 
     def close(self) -> None:
-        with self._drawing() as board:
-            if board is not None:
-                board.close()
+        self._draw(lambda board: board.close())
         with suppress(OSError):
             self._open.close()
 
-    @contextmanager
-    def _drawing(self) -> Iterator[Any]:
-        """TensorBoard's writer; None without one, as after an error: its thread does not get over a full disk."""
+    def _draw(self, draw: Callable[[Any], object]) -> None:
+        """With TensorBoard's writer, if there is one; not again after an error, since its thread gets over none."""
+        if self._board is None:
+            return
         try:
-            yield self._board
+            draw(self._board)
         except OSError:
             self._board = None
 
