@@ -9,7 +9,7 @@ from smap.synthetic.assets import BONES
 from smap.synthetic.body import joints_of, pose_bones
 from smap.synthetic.sampling import sample_scene
 from smap.synthetic.skeletons import random_skeletons
-from smap.synthetic.variety import _sit_down, varied
+from smap.synthetic.variety import _exercise, _sit_down, varied
 
 STANDING = np.repeat(np.eye(3, dtype=np.float32)[None], len(BONES), 0)
 
@@ -49,6 +49,43 @@ def test_who_sits_has_thighs_forward_and_feet_below_the_knees(seed: int) -> None
         thigh = (knee - hip) / np.linalg.norm(knee - hip)
         assert thigh[2] > 0.5 and abs(thigh[1]) < 0.75
         assert ankle[1] < knee[1] - 0.2
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_who_exercises_bends_knees_and_elbows_one_way_only(seed: int) -> None:
+    pose = STANDING.copy()
+    _exercise(pose, np.random.default_rng(seed))
+    np.testing.assert_allclose(pose @ pose.transpose(0, 2, 1), STANDING, atol=1e-5)
+    np.testing.assert_array_equal(pose[0], STANDING[0])  # in place
+    for side, outwards in (("Left", 1), ("Right", -1)):
+        thigh, shin = pose[BONES.index(f"{side}UpLeg")], pose[BONES.index(f"{side}Leg")]
+        assert (thigh.T @ shin @ [0, -1, 0])[2] <= 1e-6  # backwards
+        upper, fore = pose[BONES.index(f"{side}Arm")], pose[BONES.index(f"{side}ForeArm")]
+        assert (upper.T @ fore @ [outwards, 0, 0])[2] >= -1e-6  # forwards
+
+
+def test_people_exercise_in_poses_that_nobody_captures() -> None:
+    """Among many: feet above the hips' height, hands above the head and below the knees, trunks bent flat."""
+    bodies = []
+    for seed in range(300):
+        pose = STANDING.copy()
+        _exercise(pose, np.random.default_rng(seed))
+        bodies.append(joints(pose))
+
+    def share(higher: str, lower: str) -> float:
+        return float(np.mean([body[higher][1] > body[lower][1] for body in bodies]))
+
+    assert share("left_ankle", "pelvis") > 0.005
+    assert share("right_wrist", "head_top") > 0.1
+    assert share("left_knee", "left_wrist") > 0.02
+    assert share("pelvis", "neck") > 0.01
+    assert share("neck", "pelvis") > 0.8
+
+
+def test_some_people_lie() -> None:
+    bodies = [joints(varied(STANDING, np.random.default_rng(seed))) for seed in range(400)]
+    lengths = [np.ptp([place[1] for place in body.values()]) for body in bodies]
+    assert 4 < sum(length < 0.8 for length in lengths) < 60
 
 
 def test_variety_is_an_option_of_scenes_and_skeletons() -> None:

@@ -23,7 +23,8 @@ class SceneConfig:
         pair_share: people placed ``pair_distance`` from another one, half of them turned to each other.
         child_share, child_scale: children's share and their size relative to the adult avatar.
         build_sd: standard deviation of adults' uniform scale.
-        pose_variety: people whose captured pose is changed: limbs turned at random, a fifth of them seated.
+        pose_variety: people whose captured pose is changed: limbs turned at random; a fifth of them sit, a third bend,
+            crouch, kick or reach, a few lie.
         lift_share: people who do not stand on the ground.
         clutter_share: pictures with objects in front of people.
         letterbox_share: full pictures that hold a picture of another shape between grey bars, as ``Letterbox`` lays it
