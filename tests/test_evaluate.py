@@ -321,6 +321,29 @@ def test_of_two_runs_into_one_new_file_the_second_is_refused(tmp_path: Path) -> 
     assert len(file.read_text().splitlines()) == 2  # header and prediction
 
 
+def test_a_file_that_a_run_writes_is_not_resumed_by_another(tmp_path: Path) -> None:
+    file = tmp_path / "p.jsonl"
+    with PredictionWriter(file, {}) as first:
+        first.write('{"index": 0}', 0)
+        with pytest.raises(FileExistsError, match="must not be in use by another run"):
+            PredictionWriter(file, {}, resume=True)
+    with (
+        PredictionWriter(file, {}, resume=True),
+        pytest.raises(FileExistsError, match="must not be in use by another run"),
+    ):
+        PredictionWriter(file, {}, resume=True)
+
+
+def test_a_resumed_file_with_lines_of_something_else_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "p.jsonl"
+    for line in ("{}", "[]", '{"index": "first"}'):
+        with PredictionWriter(file, {}) as writer:
+            writer.write(line, 0)
+        with pytest.raises(DatasetError, match="line 2 must be a prediction"):
+            PredictionWriter(file, {}, resume=True)
+        file.unlink()
+
+
 def test_a_data_set_without_images_is_an_error(tmp_path: Path) -> None:
     record = mini.simple_record("a.jpg", mini.people(0))
     (tmp_path / "annotations.json").write_text("[]")

@@ -49,6 +49,11 @@ def test_pil_images_are_turned_as_files_are(tmp_path: Path, orientation: int) ->
     assert np.abs(ours.astype(int) - theirs).max() < 8
 
 
+def test_pil_images_of_wide_integers_with_8_bit_in_them_are_not_black() -> None:
+    pil = pytest.importorskip("PIL.Image")
+    np.testing.assert_array_equal(to_rgb(pil.fromarray(PICTURE[..., 0].astype(np.int32))), PICTURE[..., [0, 0, 0]])
+
+
 def test_pil_images_of_16_bit_are_what_files_are(tmp_path: Path) -> None:
     pil = pytest.importorskip("PIL.Image")
     grey = np.random.default_rng(0).integers(0, 2**16, (20, 30), dtype=np.uint16)

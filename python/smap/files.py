@@ -27,18 +27,18 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """A folder for this block alone: others who ask are refused while it lasts, or until this process is gone.
+def held(path: Path) -> Iterator[None]:
+    """A folder or file for this block alone: others who ask are refused while it lasts, or until this process is gone.
 
     Raises:
         FileExistsError: somebody holds it.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise FileExistsError(f"{folder} must not be in use by another run, got one that goes on") from None
+            raise FileExistsError(f"{path} must not be in use by another run, got one that goes on") from None
         except OSError:
             pass  # a file system without locks
         yield

@@ -27,9 +27,9 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         FileNotFoundError: there is no such file.
         ValueError: the file is empty, truncated, not a picture, or larger than ``MAX_PIXELS`` or ``MAX_BYTES``.
     """
-    path = Path(path)
+    name, path = os.fspath(path), Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"image must be a file, got {str(path)!r}")
+        raise FileNotFoundError(f"image must be a file, got {name!r}")
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"image file must have at most {MAX_BYTES} bytes, got {path.stat().st_size} in {str(path)!r}")
     data = np.fromfile(path, np.uint8)
@@ -106,8 +106,9 @@ def _of_pil(image: Any) -> NDArray[np.uint8]:
         image.load()
     except (OSError, SyntaxError) as error:  # SyntaxError: a PNG with a damaged chunk
         raise ValueError(f"image must be a complete picture that PIL reads, got {error}") from error
-    if image.mode.startswith("I"):  # 16-bit grey, which PIL's own conversion would make white
-        grey = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255)
+    if image.mode.startswith("I"):  # grey of 16 bit, which PIL's own conversion would make white, or of 8
+        grey = np.asarray(image).astype(np.int64)
+        grey = np.clip(grey >> 8 if grey.max() > 255 else grey, 0, 255)
         rgb = np.repeat(grey[..., None], 3, -1).astype(np.uint8)
     else:
         rgb = np.asarray(image.convert("RGB"), np.uint8)

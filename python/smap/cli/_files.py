@@ -34,10 +34,6 @@ class Input:
     source: str
     name: str
 
-    @property
-    def path(self) -> Path:
-        return Path(self.source)
-
 
 def find_images(patterns: Sequence[str], outside: Path | None = None) -> list[Input]:
     """Files as they are; the pictures in folders and their subfolders; what globs match; each in sorted order.
@@ -85,9 +81,9 @@ def free_name(relative: str, taken: Container[str]) -> str:
 
 def read_input(item: Input) -> NDArray[np.uint8]:
     """``read_image``, which also says what is wrong with a folder that led nowhere."""
-    if item.path.is_dir():
-        raise FileNotFoundError(f"folder must hold pictures ({' '.join(IMAGE_SUFFIXES)}), got none in '{item.path}'")
-    return read_image(item.path)
+    if os.path.isdir(item.source):
+        raise FileNotFoundError(f"folder must hold pictures ({' '.join(IMAGE_SUFFIXES)}), got none in '{item.source}'")
+    return read_image(item.source)
 
 
 def prepare_folder(folder: Path) -> Path:

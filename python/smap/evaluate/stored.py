@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Protocol
@@ -15,6 +16,7 @@ from ..camera import Camera
 from ..data.base import DAMAGE
 from ..data.joints import MUCO, MUPOTS_JOINTS, remap
 from ..errors import DatasetError
+from ..files import held
 from ..letterbox import Letterbox
 from ..people import People, person_scores_of
 from ..sample import Sample
@@ -85,7 +87,7 @@ class PredictionWriter:
         resume: continue a file that is there. Its incomplete last line, if any, is cut off.
 
     Raises:
-        FileExistsError: the file is there and ``resume`` is False.
+        FileExistsError: the file is there and ``resume`` is False, or another writer is at it.
         DatasetError: it is not such a file, or its settings differ.
     """
 
@@ -96,10 +98,12 @@ class PredictionWriter:
         self.done: set[int] = set()
         self.header = json.dumps({HEADER: VERSION, "settings": dict(settings), "skeleton": skeleton.to_dict()})
         self.out: IO[str] | None = None  # opened by the first prediction: a run that fails at once leaves no file
+        self.alone = ExitStack()
         self.new = not self.file.exists()
         if not self.new:
             if not resume:
                 raise self._taken()
+            self.alone.enter_context(held(self.file))
             self._continue(json.loads(self.header))
 
     def _taken(self) -> FileExistsError:
@@ -121,10 +125,16 @@ class PredictionWriter:
                         f"{header['settings']}, got {record.get('settings', 'no header')}"
                     )
                 if number:
-                    self.done.add(int(record["index"]))
+                    self.done.add(self._index(record, number + 1))
                 good += len(line)
         with self.file.open("r+b") as whole:
             whole.truncate(good)
+
+    def _index(self, record: Any, number: int) -> int:
+        try:
+            return int(record["index"])
+        except DAMAGE as error:
+            raise DatasetError(f"{self.file}: line {number} must be a prediction, got {str(record)[:80]!r}") from error
 
     def write(self, line: str, index: int) -> None:
         """Append one ``to_line``; it is on its way to the disk when this returns.
@@ -138,6 +148,8 @@ class PredictionWriter:
                 self.out = self.file.open("x" if self.new else "a")
             except FileExistsError:
                 raise self._taken() from None
+            if self.new:
+                self.alone.enter_context(held(self.file))
             if not self.file.stat().st_size:
                 self.out.write(self.header + "\n")
         self.out.write(line + "\n")
@@ -147,6 +159,7 @@ class PredictionWriter:
     def close(self) -> None:
         if self.out is not None:
             self.out.close()
+        self.alone.close()
 
     def __enter__(self) -> PredictionWriter:
         return self
