@@ -7,7 +7,9 @@ import pytest
 
 from smap import SMAP15
 from smap.synthetic import BuiltinPack, Pack, SceneConfig, render_scene, sample_scene
+from smap.synthetic.assets import HEAD
 from smap.synthetic.scene import yaw_matrix
+from smap.synthetic.wardrobe import dress
 
 AnyPack = BuiltinPack | Pack
 
@@ -97,6 +99,21 @@ def test_some_are_children(builtin: BuiltinPack) -> None:
     assert 0.05 < children < 0.3
     assert min(sizes) > 0.4
     assert max(sizes) < 1.4
+
+
+def test_headwear_recolours_heads_only(pack: AnyPack) -> None:
+    avatar, fabrics, covered_faces = pack.avatar(0), pack.fabrics("train"), 0
+    for seed in range(40):
+        plain, never, always = (
+            dress(avatar, fabrics, np.random.default_rng(seed), share) for share in (0.0, 1e-9, 1.0)
+        )
+        for mesh, other in zip(plain, never, strict=True):
+            np.testing.assert_array_equal(mesh.material, other.material)
+        changed = (plain[0].material != always[0].material).any((1, 2))
+        assert not changed[np.arange(len(changed)) != HEAD].any()
+        assert all((a.material != b.material).any() for a, b in zip(plain[1:], always[1:], strict=True))
+        covered_faces += int(changed[HEAD])
+    assert 0 < covered_faces <= 40
 
 
 def test_splits_share_nobody(pack: AnyPack) -> None:

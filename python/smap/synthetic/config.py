@@ -25,6 +25,7 @@ class SceneConfig:
         build_sd: standard deviation of adults' uniform scale.
         pose_variety: people whose captured pose is changed: limbs turned at random; a fifth of them sit, a third bend,
             crouch, kick or reach, a few lie.
+        headwear: people whose head is coloured like a cap or, some of them with the face, a helmet or a mask.
         lift_share: people who do not stand on the ground.
         clutter_share: pictures with objects in front of people.
         letterbox_share: full pictures that hold a picture of another shape between grey bars, as ``Letterbox`` lays it
@@ -51,6 +52,7 @@ class SceneConfig:
     child_scale: tuple[float, float] = (0.55, 0.8)
     build_sd: float = 0.04
     pose_variety: float = 0.0
+    headwear: float = 0.0
     lift_share: float = 0.03
     clutter_share: float = 0.35
     letterbox_share: float = 0.0
@@ -74,6 +76,7 @@ class SceneConfig:
             "pair_share",
             "child_share",
             "pose_variety",
+            "headwear",
             "lift_share",
             "clutter_share",
             "letterbox_share",

@@ -143,7 +143,7 @@ def _place_people(
                 continue
             lift = rng.uniform(0, 0.5) if rng.random() < config.lift_share else 0.0
             taken[len(people)] = joints
-            people.append(Placed(avatar_index, transforms, ground, lift, dress(avatar, fabrics, rng)))
+            people.append(Placed(avatar_index, transforms, ground, lift, dress(avatar, fabrics, rng, config.headwear)))
             break
     return people
 

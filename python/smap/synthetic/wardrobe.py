@@ -34,8 +34,15 @@ class Dress:
     pattern: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 0.0)
 
 
-def dress(avatar: Avatar, fabrics: NDArray[np.int64], rng: np.random.Generator) -> tuple[Dress, ...]:
-    """Random clothes, skin tone and hair: one ``Dress`` per mesh of the avatar; ``fabrics`` are texture rows."""
+def dress(
+    avatar: Avatar, fabrics: NDArray[np.int64], rng: np.random.Generator, headwear: float = 0.0
+) -> tuple[Dress, ...]:
+    """Random clothes, skin tone and hair: one ``Dress`` per mesh of the avatar.
+
+    Args:
+        fabrics: texture rows.
+        headwear: chance that hair or scalp is coloured as a cap or a hood, or with the face as a helmet or a mask.
+    """
     body = np.empty((REGIONS, 3, 4), np.float32)
     body[:] = _PLAIN
     tone = _PLAIN * (rng.uniform(0.8, 1.12) * (1 + rng.normal(0, 0.03, 3)))[:, None]
@@ -56,6 +63,10 @@ def dress(avatar: Avatar, fabrics: NDArray[np.int64], rng: np.random.Generator) 
     # Hair textures are dark grey strands: scale them to the colour, with a floor so that they do not stay black.
     hair = np.empty((REGIONS, 3, 4), np.float32)
     hair[:, :, :3], hair[:, :, 3] = colour[:, None] * (_LUMA * 2.2), colour * 0.45
+    if headwear and rng.random() < headwear:
+        hair[:] = _towards(np.full(3, 0.25), _any_colour(rng), 0.8)
+        if len(avatar.meshes) == 1 or rng.random() < 0.4:
+            body[HEAD] = _towards(avatar.region_colours[HEAD], _any_colour(rng), rng.uniform(0.2, 0.8))
     return (Dress(body, pattern), *[Dress(hair)] * (len(avatar.meshes) - 1))
 
 
@@ -95,9 +106,12 @@ def _garment(avatar: Avatar, region: int, rng: np.random.Generator) -> NDArray[n
         return np.asarray(_PLAIN * rng.uniform(0.8, 1.25))
     if kind < 0.5:
         return _hue_turn(rng.uniform(0, 2 * math.pi), rng.uniform(0.5, 1.4), rng.uniform(0.75, 1.3))
+    return _towards(avatar.region_colours[region], _any_colour(rng), rng.uniform(0.6, 1.1))
+
+
+def _any_colour(rng: np.random.Generator) -> NDArray[np.float64]:
     saturation = rng.beta(1.2, 2.2)
-    colour = np.array(colorsys.hsv_to_rgb(rng.random(), saturation, rng.uniform(0.06, 0.98)))
-    return _towards(avatar.region_colours[region], colour, rng.uniform(0.6, 1.1))
+    return np.array(colorsys.hsv_to_rgb(rng.random(), saturation, rng.uniform(0.06, 0.98)))
 
 
 def _towards(mean: NDArray[np.floating], colour: NDArray[np.floating], contrast: float) -> NDArray[np.float64]:
