@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 OPTIONS = "--benchmark-enable --benchmark-only --benchmark-json benchmarks/results"
 PEERS = "peers"  # the file, and the group of benchmarks that stand beside each other
+SINGLE_OPS = {path.stem for path in (ROOT / "python" / "smap" / "ops").glob("*.py")} - {"make_targets"}  # groups
 
 
 def duration(seconds: float) -> str:
@@ -33,14 +34,21 @@ def machine(info: dict[str, Any]) -> str:
     return f"{name}, {cpu.get('count', '?')} cores, Python {info.get('python_version', '?')}"
 
 
-def table(result: dict[str, Any]) -> str:
-    """One results file as Markdown: a heading with machine and date, then a row per benchmark."""
+def tables(result: dict[str, Any]) -> str:
+    """One results file as Markdown: a heading with machine and date, then a row per benchmark, single ops folded up."""
     gpus = sorted({b["extra_info"].get("device", "cpu") for b in result["benchmarks"]} - {"cpu"})
-    lines = [f"{', '.join([machine(result['machine_info']), *gpus])}; {result['datetime'][:10]}:", ""]
-    lines += ["| group | benchmark | median | fastest |", "|---|---|---|---|"]
-    for b in sorted(result["benchmarks"], key=lambda b: (b["group"] or "", b["name"])):
-        if b["group"] == PEERS:
-            continue
+    heading = f"{', '.join([machine(result['machine_info']), *gpus])}; {result['datetime'][:10]}:"
+    timed = [b for b in result["benchmarks"] if b["group"] != PEERS]
+    single = [b for b in timed if b["group"] in SINGLE_OPS]
+    parts = [heading, rows([b for b in timed if b not in single])]
+    if single:
+        parts += ["<details><summary>Single ops</summary>", rows(single), "</details>"]
+    return "\n\n".join(parts)
+
+
+def rows(benchmarks: list[dict[str, Any]]) -> str:
+    lines = ["| group | benchmark | median | fastest |", "|---|---|---|---|"]
+    for b in sorted(benchmarks, key=lambda b: by_numbers(f"{b['group']} {b['name']}")):
         name = b["name"].removeprefix("test_").replace("_", " ")
         stats = b["stats"]
         median, fastest = stats["median"], stats["min"]
@@ -49,6 +57,11 @@ def table(result: dict[str, Any]) -> str:
             fastest *= median / stats["median"]
         lines.append(f"| {b['group']} | {name} | {duration(median)} | {duration(fastest)} |")
     return "\n".join(lines)
+
+
+def by_numbers(name: str) -> list[tuple[str, int]]:
+    """Sorts 3 before 20."""
+    return [(text, int(number or 0)) for text, number in re.findall(r"(\D+)(\d*)", name)]
 
 
 def trim(path: Path) -> dict[str, Any]:
@@ -65,7 +78,7 @@ def trim(path: Path) -> dict[str, Any]:
 
 def latency() -> str:
     files = [path for path in sorted(RESULTS.glob("*.json")) if path.stem != PEERS]
-    return "\n\n".join([f"`pytest benchmarks {OPTIONS}/NAME.json`", *(table(trim(path)) for path in files)])
+    return "\n\n".join([f"`pytest benchmarks {OPTIONS}/NAME.json`", *(tables(trim(path)) for path in files)])
 
 
 def peers() -> str:
