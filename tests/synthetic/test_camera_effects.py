@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from smap.synthetic.assets import rotations_of
 from smap.synthetic.degrade import BLURRED, COARSE, Effects, degrade, draw_effects, no_effects
 from smap.synthetic.light import harmonics, rotate_harmonics
+from smap.synthetic.resample import blur_matrix
 
 CHECKS = (np.indices((64, 96)).sum(0) // 8 % 2 * 200 + 20).astype(np.uint8)[..., None].repeat(3, -1)
 
@@ -51,6 +52,12 @@ def smooth(seed: int = 0, size: tuple[int, int] = (64, 96)) -> np.ndarray:
     noise = np.random.default_rng(seed).uniform(0, 255, (*size, 3)).astype(np.float32)
     blurred = cv2.GaussianBlur(noise, (0, 0), 2)
     return np.clip((blurred - 127) * 4 + 127, 0, 255).astype(np.uint8)
+
+
+def test_filters_hold_no_number_that_slows_a_cpu_down() -> None:
+    smallest = torch.finfo(torch.float32).tiny
+    matrix = blur_matrix(torch.tensor([0.3, 1.3, 5.0]), 300)
+    assert ((matrix == 0) | (matrix > smallest)).all()
 
 
 def test_blur_and_low_resolution_are_those_of_opencv() -> None:

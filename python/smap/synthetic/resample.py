@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 _MIRRORED = 32  # pixels beyond the border that count: six sigmas
+_NOTHING = 1e-6  # of the middle one: lower weights are none, since a CPU is ten times slower at numbers next to zero
 
 
 def filtered(images: Tensor, down: Tensor, across: Tensor) -> Tensor:
@@ -17,6 +18,7 @@ def blur_matrix(sigma: Tensor, size: int) -> Tensor:
     """``(B, size, size)``: Gaussian blur along an axis that is mirrored about its border pixels."""
     distance = torch.arange(-size + 1, size, device=sigma.device, dtype=torch.float32)
     weights = torch.exp(-(distance**2) / (2 * sigma.float() ** 2)[:, None])
+    weights = weights.masked_fill(weights < _NOTHING, 0)
     matrix = weights.unfold(1, size, 1).flip(1)  # weight of row - column
     near = min((size + 1) // 2, _MIRRORED)
     corner = weights[:, size - 1 :].unfold(1, near, 1)[:, :near]  # weight of row + column
