@@ -14,6 +14,12 @@ def test_flip_is_its_own_inverse_and_maps_limbs_to_limbs() -> None:
     assert SMAP15.joints[flip[SMAP15.joints.index("left_knee")]] == "right_knee"
 
 
+def test_a_limb_without_a_counterpart_cannot_be_mirrored() -> None:
+    lopsided = Skeleton(("hip", "left_knee", "right_knee"), ((0, 1), (1, 2)), (0.4, 0.3))
+    with pytest.raises(ValueError, match=r"limbs must have a counterpart .* got hip to left_knee alone"):
+        _ = lopsided.flipped_limbs
+
+
 def test_every_joint_reaches_the_root() -> None:
     for joint in range(15):
         steps = 0

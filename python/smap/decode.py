@@ -95,8 +95,8 @@ class DecodeConfig:
         """The authors' release to the index.
 
         Args:
-            map_scale: 3 for this library's maps, which are means of three scales; 1 for arrays in the authors' range,
-                which are sums.
+            map_scale: 3 for maps that are means of three scales (imported weights, ``NetworkConfig.paper``); 1 for maps
+                of one scale and for arrays in the authors' range, which are sums.
             association: their depth-aware one or their 2-D baseline, ``"paf"``.
         """
         return cls(

@@ -24,6 +24,9 @@ class Letterbox:
         width, height: of the image, pixels.
         input_size: ``(width, height)`` of the network's input, pixels.
         stride: input pixels per map pixel.
+
+    Raises:
+        ValueError: a size or the stride is less than 1.
     """
 
     width: int
@@ -41,6 +44,7 @@ class Letterbox:
 
     @classmethod
     def fit(cls, width: int, height: int, input_size: tuple[int, int], stride: int = 4) -> Letterbox:
+        """An image of this size, in pixels, on a canvas of ``(width, height)`` input pixels."""
         return cls(int(width), int(height), input_size, stride)
 
     @property
@@ -72,9 +76,11 @@ class Letterbox:
         )
 
     def image_to_input(self, xy: NDArray[Any]) -> NDArray[np.float64]:
+        """``(..., 2)`` image pixels -> input pixels."""
         return np.asarray((np.asarray(xy, np.float64) + 0.5) * self.scale + np.array(self.padding) - 0.5)
 
     def input_to_image(self, xy: NDArray[Any]) -> NDArray[np.float64]:
+        """``(..., 2)`` input pixels -> image pixels."""
         return np.asarray((np.asarray(xy, np.float64) + 0.5 - np.array(self.padding)) / self.scale - 0.5)
 
     def image_to_map(self, xy: NDArray[Any]) -> NDArray[np.float64]:

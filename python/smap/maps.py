@@ -70,6 +70,7 @@ class Maps:
         return replace(self, **{name: getattr(self, name)[index] for name in MAP_NAMES})
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Maps:
+        """The same maps on another device, in another dtype; None keeps it."""
         return replace(self, **{name: getattr(self, name).to(device=device, dtype=dtype) for name in MAP_NAMES})
 
     def mirrored(self) -> Maps:

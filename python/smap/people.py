@@ -17,7 +17,7 @@ from .skeleton import SMAP15, Skeleton
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Person:
-    """One row of ``People``."""
+    """One row of ``People``: ``joints_3d (J, 3)``, ``joints_2d (J, 2)``, ``scores (J,)``, ``detected (J,)``."""
 
     joints_3d: NDArray[np.float32]
     joints_2d: NDArray[np.float32]
@@ -62,6 +62,9 @@ class People:
         camera: the intrinsics that the metres rest on.
         person_scores: ``(P,)`` float32 in [0, 1], how sure it is that somebody is there, ``Person.score``; by default
             the mean of the joints' scores, 0 where not detected. A refiner may know better (``RefineNet.judge``).
+
+    Raises:
+        ValueError: a shape does not fit the number of people or the skeleton; a person's score is not in [0, 1].
     """
 
     joints_3d: NDArray[np.float32]
@@ -97,6 +100,7 @@ class People:
 
     @classmethod
     def empty(cls, skeleton: Skeleton = SMAP15, camera: Camera | None = None) -> People:
+        """Nobody."""
         joints = skeleton.num_joints
         return cls(
             np.zeros((0, joints, 3), np.float32),

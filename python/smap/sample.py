@@ -30,6 +30,9 @@ class Sample:
         name: identifies the record in its data set; part of every error message.
         extra: what only this data set has (sequence, frame, occlusion tables, track ids, ...).
         ignore: ``(N, 4)`` float32 boxes x0 y0 x1 y1 in image pixels whose content is not annotated (crowds).
+
+    Raises:
+        ValueError: a shape does not fit the number of people or the skeleton.
     """
 
     image: NDArray[np.uint8] | Path

@@ -80,10 +80,19 @@ class Skeleton:
 
     @cached_property
     def flipped_limbs(self) -> tuple[int, ...]:
-        """Limb index that takes each limb's place in a mirrored image."""
+        """Limb index that takes each limb's place in a mirrored image.
+
+        Raises:
+            ValueError: a limb has no counterpart on the other side.
+        """
         index = {limb: i for i, limb in enumerate(self.limbs)}
         flip = self.flipped_joints
-        return tuple(index[flip[parent], flip[child]] for parent, child in self.limbs)
+        mirrored = [(flip[parent], flip[child]) for parent, child in self.limbs]
+        for limb, other in zip(self.limbs, mirrored, strict=True):
+            if other not in index:
+                names = " to ".join(self.joints[joint] for joint in limb)
+                raise ValueError(f"limbs must have a counterpart on the other side to be mirrored, got {names} alone")
+        return tuple(index[limb] for limb in mirrored)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; ``from_dict`` inverts."""
@@ -95,6 +104,7 @@ class Skeleton:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Skeleton:
+        """What ``to_dict`` gives -> the skeleton. Raises: KeyError or ValueError when it is something else."""
         return cls(tuple(fields["joints"]), tuple(tuple(x) for x in fields["limbs"]), tuple(fields["limb_lengths"]))
 
     def __repr__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -123,8 +124,23 @@ def test_real_networks_are_evaluated_on_scenes(tmp_path: Path, capsys: pytest.Ca
     file = str(tmp_path / "out" / "predictions.jsonl")
     assert main(["evaluate", *scenes, "--predictions", file]) == 0
     assert capsys.readouterr().out.split("## All figures")[1] == text.split("## All figures")[1]
-    assert main(["ablate", *scenes]) == 0
+    assert main(["ablate", *scenes, "--out", str(tmp_path / "rows")]) == 0
     assert "2-D association (2DPA, Table 4)" in capsys.readouterr().out
+    assert main(["ablate", *scenes, "--option", "seed=7", "--out", str(tmp_path / "rows"), "--resume"]) == 2
+    assert "must have been made with the same settings" in capsys.readouterr().err
+    assert main(["ablate", *scenes, "--association", "paf"]) == 2
+    assert "association must be left to the rows" in capsys.readouterr().err
+
+
+def test_figures_are_reported_without_matplotlib(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("matplotlib", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, name, None)
+    options = ["--data", "scenes=builtin", "--option", "count=2", "--weights", "default", "--quiet"]
+    assert main(["evaluate", *options, "--out", str(tmp_path)]) == 0
+    assert "warning: no plots were made" in capsys.readouterr().err
+    assert (tmp_path / "report.md").exists() and not (tmp_path / "pck.png").exists()
 
 
 def test_data_check_and_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

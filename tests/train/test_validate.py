@@ -89,6 +89,17 @@ def test_run_validates_and_keeps_the_best(tmp_path) -> None:
         Estimator(best)
 
 
+def test_a_run_without_validation_leaves_weights_too(tmp_path) -> None:
+    trainer = Trainer(tiny_config(4), tmp_path, device="cpu", progress=False)
+    trainer.run(until=2)
+    first = load_network(tmp_path / "best.safetensors").state_dict()
+    trainer.run()
+    last = load_network(tmp_path / "best.safetensors").state_dict()
+    assert any((first[key] != last[key]).any() for key in first)
+    for key, value in trainer.ema.state_dict().items():
+        torch.testing.assert_close(last[key], value, atol=1e-3, rtol=1e-3)
+
+
 def test_data_sets_train_beside_scenes_and_keep_quiet_about_joints_they_lack(tmp_path) -> None:
     root = tmp_path / "coco"
     coco(root)

@@ -30,7 +30,8 @@ def add_estimator_arguments(parser: argparse.ArgumentParser, device: str = "the 
     )
     help_text = "average over the mirrored picture: better, at twice the network's time"
     group.add_argument("--mirror", action="store_true", help=help_text)
-    group.add_argument("--association", help="how joints become people, see DecodeConfig (default: the library's)")
+    help_text = "optimal, depth-aware or paf: how joints become people (default: what the weights' file recommends)"
+    group.add_argument("--association", metavar="NAME", help=help_text)
     help_text = "people of whom the refiner is less sure are dropped (default: what its file recommends)"
     group.add_argument("--min-person-score", type=float, metavar="P", help=help_text)
 

@@ -13,7 +13,7 @@ from ..evaluate import ablate, ablation_json, ablation_markdown, rows_of
 from ..files import write_whole
 from ._estimator import add_estimator_arguments
 from ._files import prepare_folder
-from .evaluate import OWN_PROTOCOL, add_data_arguments, open_data, spec_of, workers_of
+from .evaluate import OWN_PROTOCOL, add_data_arguments, data_settings_of, open_data, spec_of, workers_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.association is not None:
+        raise ValueError(f"association must be left to the rows (--rows), got {args.association!r}")
     name, dataset = open_data(args)
     spec = spec_of(args)
     rows = rows_of(spec, refined=refiner_file(spec.weights, spec.refiner) is not None)
@@ -44,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
         workers=workers_of(args, len(dataset)),
         folder=folder,
         resume=args.resume,
+        settings=data_settings_of(args),
         progress=not args.quiet,
     )
     text = ablation_markdown(results, args.data)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from ..data import FORMATS, Dataset
@@ -103,14 +104,9 @@ def workers_of(args: argparse.Namespace, images: int) -> int:
     return 0 if on_gpu or images < WORKERS_FROM or cores < 2 else cores
 
 
-def settings_of(args: argparse.Namespace, spec: EstimatorSpec) -> dict[str, object]:
-    """What predictions depend on, for the header of their file."""
-    return {
-        "data": args.data,
-        "options": sorted(args.option),
-        "limit": args.limit,
-        **spec.settings(),
-    }
+def data_settings_of(args: argparse.Namespace) -> dict[str, object]:
+    """What predictions depend on beside the estimator, for the header of their file."""
+    return {"data": args.data, "options": sorted(args.option), "limit": args.limit}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -139,7 +135,7 @@ def run(args: argparse.Namespace) -> int:
             known_cameras=not args.guess_cameras,
             file=None if folder is None else folder / "predictions.jsonl",
             resume=args.resume,
-            settings=settings_of(args, spec) | {"known_cameras": not args.guess_cameras},
+            settings=data_settings_of(args) | spec.settings() | {"known_cameras": not args.guess_cameras},
             progress=not args.quiet,
         )
     report(result, folder, plots=not args.no_plots)
@@ -153,4 +149,7 @@ def report(result: Evaluation, folder: Path | None, *, plots: bool) -> None:
         write_whole(folder / "report.md", text)
         write_whole(folder / "report.json", to_json(result))
         if plots:
-            plot(result, folder)
+            try:
+                plot(result, folder)
+            except ModuleNotFoundError as error:  # matplotlib; the figures took long to measure
+                print(f"warning: {error}", file=sys.stderr)

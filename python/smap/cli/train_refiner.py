@@ -18,8 +18,9 @@ from ._files import prepare_folder
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", type=Path, metavar="OUT.safetensors")
     parser.add_argument("--pack", type=Path, help="scene pack with the poses (default: the built-in body's)")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="of the network whose people are to be refined")
-    parser.add_argument("--steps", type=int, default=4000, help="default: %(default)s")
+    help_text = "of the network whose people are to be refined, or 'default' (default: captured poses alone)"
+    parser.add_argument("--weights", metavar="FILE", help=help_text)
+    parser.add_argument("--steps", type=int, default=4000, help="of the training (default: %(default)s)")
     parser.add_argument("--bodies", type=int, default=40_000, help="captured poses drawn (default: %(default)s)")
     parser.add_argument("--pictures", type=int, default=1500, help="rendered for the network (default: %(default)s)")
     parser.add_argument(
@@ -32,14 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--min-person-score", type=float, default=0.35, metavar="P", help=help_text)
     parser.add_argument("--validation", type=int, default=200, help="held-out pictures (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=0, help="processes that render (default: none of their own)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of all that is random (default: 0)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 def run(args: argparse.Namespace) -> int:
     import torch
 
-    from ..estimator import recommended_decode
+    from ..estimator import recommended_decode, resolve_weights
     from ..network import load_network, save_refiner
     from ..synthetic import BuiltinPack, Pack
     from ..train.predictions import Predicted
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         if getattr(args, name) < (1 if name in ("steps", "bodies") else 0):
             raise ValueError(f"{name} must be positive, got {getattr(args, name)}")
     prepare_folder(args.target.parent)
-    network = load_network(args.weights) if args.weights else None
+    network = load_network(resolve_weights(args.weights)) if args.weights else None
     pack = Pack.load(args.pack) if args.pack else BuiltinPack()
     config = RefinerTraining(bodies=args.bodies, pictures=args.pictures, seed=args.seed, workers=args.workers)
     config = replace(config, schedule=replace(config.schedule, steps=args.steps))

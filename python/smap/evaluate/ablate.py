@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..data import Dataset
 from ..metrics import Protocol as Rules
@@ -78,6 +79,7 @@ def ablate(
     workers: int = 0,
     folder: str | Path | None = None,
     resume: bool = False,
+    settings: Mapping[str, Any] | None = None,
     progress: bool = True,
     build: Callable[[Row], Callable[[], Predictor]] = lambda row: row.spec,
 ) -> dict[str, Evaluation]:
@@ -100,7 +102,7 @@ def ablate(
             known_cameras=row.known_cameras,
             file=file,
             resume=resume and file is not None and file.exists(),
-            settings={"row": row.name, **row.spec.settings()},
+            settings={**(settings or {}), "row": row.name, **row.spec.settings()},
             progress=progress,
         )
     return results

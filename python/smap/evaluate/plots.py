@@ -42,7 +42,7 @@ def plot(evaluation: Evaluation, folder: str | Path) -> list[Path]:
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("plots need matplotlib: pip install matplotlib") from error
+        raise ModuleNotFoundError("no plots were made, which need matplotlib: pip install smap[plot]") from error
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     figure = Figure((5, 3.6), layout="constrained")  # without pyplot: no display, no global state

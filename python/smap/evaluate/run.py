@@ -226,7 +226,8 @@ def evaluate(
         rules: the protocol, see ``metrics.PROTOCOLS``.
         batch: images per call of the predictor; no more than a few batches are in memory.
         workers: processes that read, predict and score, each with its own predictor and its share of the cores; 0 does
-            it in this process and only reads ahead. On a CPU one process per core is fastest, on a GPU 0.
+            it in this process and only reads ahead. On a CPU one process per core is fastest, on a GPU 0. A script that
+            starts processes does so under ``if __name__ == "__main__"``.
         known_cameras: give the predictor the data set's intrinsics (the paper's setting), or let it guess.
         file: where predictions are written as JSON Lines while the run goes on.
         resume: continue ``file``: what is in it is measured but not predicted again.

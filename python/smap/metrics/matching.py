@@ -68,6 +68,9 @@ def match_roots(
         predicted_px: ``(M, 2)`` root positions, NaN where there is none; truth_px: ``(N, 2)`` likewise. The authors
             measure in pixels of the network's input.
         max_distance_px: pairs at this distance or more stay apart.
+
+    Raises:
+        ValueError: a shape does not fit.
     """
     predicted_px, truth_px = np.asarray(predicted_px, np.float64), np.asarray(truth_px, np.float64)
     for name, value in (("predicted_px", predicted_px), ("truth_px", truth_px)):
@@ -131,7 +134,11 @@ def recall(matches: NDArray[Any]) -> float:
 
 
 def false_positives(matches: NDArray[Any], num_predictions: int) -> int:
-    """Predictions that belong to nobody: what neither the MuPoTS-3D nor the Panoptic protocol counts."""
+    """Predictions that belong to nobody: what neither the MuPoTS-3D nor the Panoptic protocol counts.
+
+    Raises:
+        ValueError: more are matched than there are predictions.
+    """
     found = int((np.asarray(matches) >= 0).sum())
     if found > num_predictions:
         raise ValueError(f"num_predictions must be at least the {found} matched ones, got {num_predictions}")

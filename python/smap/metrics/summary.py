@@ -76,8 +76,10 @@ def summarise(scores: Scores, limbs_m: NDArray[Any] | None = None) -> dict[str, 
     Args:
         limbs_m: the oracle's mean body, ``(L,)`` metres; default that of these people.
 
-    ``pck_rel``, ``pck_abs``, ``pck_root``, ``auc_rel``, ``pcod``, ``mpjpe_mm`` and the root errors are over matched
-    people; with ``_all`` those who were not found count as wrong. ``pck_root_25cm`` and ``_50cm`` change the threshold.
+    ``pck_2d``, ``pck_rel``, ``pck_abs``, ``pck_root``, ``auc_rel``, ``pcod``, ``left_right_accuracy``, ``mpjpe_mm`` and
+    the root errors are over matched people; in ``pck_2d_all``, ``pck_rel_all`` and ``pck_abs_all`` those who were not
+    found count as wrong. ``pck_2d`` asks for half a head, ``pck_2d_release`` for a third of one; ``pck_root_25cm`` and
+    ``_50cm`` change the threshold.
     ``recall`` and ``precision`` are over people; precision leaves out images that are not fully annotated.
     ``root_depth_error_median`` is relative to the true depth. ``oracle_*``: the same figures for ``size_oracle_m`` over
     all demanded people. NaN where nothing could be measured.

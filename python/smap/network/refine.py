@@ -174,6 +174,9 @@ class RefineNet(nn.Module):
             ``(P, J, 3)`` float32 metres: every joint replaced, the anchor kept or moved along its ray (see
             ``RefinerConfig.anchor_depth``). A person without an anchor (see ``RefinerConfig.anchor``) is returned as it
             came.
+
+        Raises:
+            ValueError: shapes do not fit.
         """
         joints = self.config.skeleton.num_joints
         people = found.shape[0]  # not len(), which a tracer takes for a constant

@@ -35,6 +35,9 @@ def save_network(
     Args:
         dtype: of the convolutions' weights in the file (float16 halves it); everything else stays float32.
         notes: free text kept in the metadata, such as how the weights were trained (see ``read_notes``).
+
+    Raises:
+        OSError: it cannot be written; what was there stays.
     """
     _save(network, path, dtype, notes)
 

@@ -61,7 +61,8 @@ def associate(
             whichever, of a person with higher scores who is as near (pose NMS); 1 drops nobody.
         half_bodies: child peaks of the first limb that nobody took (necks without a pelvis) become people.
         ordinal_prior: nearer people choose first, or in ``"optimal"`` have a small bonus.
-        scale, sample_threshold, counted_share, official: as in ``score_limbs``.
+        scale, sample_threshold, counted_share, official: as in ``score_limbs``; for ``"optimal"`` half of a
+            limb's samples must count, whatever ``counted_share`` is.
 
     Returns:
         ``people (B, P, J)`` int64 peak of every joint, -1 for none, near to far, equal depths in raster order

@@ -35,6 +35,9 @@ class SceneConfig:
         window_focus: share of windows around a person; the others lie anywhere.
         supersample: samples per pixel along each axis, 1 to 4.
         degrade: camera effects (blur, noise, JPEG, ...): 0 none, 1 as intended.
+
+    Raises:
+        ValueError: a value is out of its range.
     """
 
     width: int = 416

@@ -30,7 +30,7 @@ def preview(
         seed: of the first scene; the next ones count up.
 
     Raises:
-        ValueError: ``count`` or ``columns`` is not positive.
+        ValueError: ``count`` or ``columns`` is not positive, or the suffix names no format.
         OSError: the picture cannot be written.
     """
     if count < 1 or columns < 1:

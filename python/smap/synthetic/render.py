@@ -26,12 +26,11 @@ def render_scene(pack: Assets, config: SceneConfig, seed: int) -> Sample:
 
     Returns:
         ``image`` ``(h, w, 3)`` uint8; people near to far, those without a visible pixel left out; ``joints_3d`` metres
-        in the camera frame; ``visibility`` 0 outside the picture, 1 behind somebody, something or more than about 10 cm
-        of the own body, 2 otherwise. ``camera`` belongs to the rendered window. ``extra``: ``full_size`` (width,
-        height) of the full picture, whose width is the w of Eq. 1; ``window`` x0, y0, width, height in it, and
+        in the camera frame; ``visibility`` 0 outside the picture, 1 behind somebody, something or more than 8 to 20 cm
+        (by joint) of the own body, 2 otherwise. ``camera`` belongs to the rendered window. ``extra``: ``full_size``
+        (width, height) of the full picture, whose width is the w of Eq. 1; ``window`` x0, y0, width, height in it, and
         ``content`` likewise, outside which bars are grey; ``pixels`` ``(P,)`` int64 visible pixels of each person in
-        the window; ``avatars``, ``camera_height``, ``background``,
-        ``seed``.
+        the window; ``avatars``, ``camera_height``, ``background``, ``seed``.
     """
     scene = sample_scene(pack, config, np.random.default_rng(seed))
     return draw_scene(pack, config, scene, name=f"scene {seed}", seed=seed)

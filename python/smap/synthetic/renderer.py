@@ -41,7 +41,7 @@ class Rendered:
     Args:
         images: ``(B, H, W, 3)`` uint8 RGB.
         visibility: ``(N, 15)`` uint8 of the plan's people: 0 outside the picture, 1 behind somebody, something or more
-            than about 10 cm of the own body, 2 otherwise.
+            than 8 to 20 cm (by joint) of the own body, 2 otherwise.
         pixels: ``(N,)`` int64 visible pixels of each person.
     """
 

@@ -28,6 +28,9 @@ class Phase:
         batch: pictures per step and process.
         upright: share of the steps whose pictures are upright: ``size`` and the network's input turned. ``Estimator``
             turns its input for such photographs.
+
+    Raises:
+        ValueError: a value is out of its range.
     """
 
     until: float
@@ -87,6 +90,9 @@ class Validation:
         source: of the pictures, or None for no validation.
         count: how many.
         decode: fields of ``DecodeConfig``.
+
+    Raises:
+        ValueError: a value is out of its range.
     """
 
     every: int = 1000
@@ -121,6 +127,9 @@ class TrainConfig:
         log_every: steps between lines of the curve.
         min_person_px: people less tall in network-input pixels are neither positive nor negative.
         max_people: capacity of a picture; the nearest are kept.
+
+    Raises:
+        ValueError: a value is out of its range, or phases do not follow each other to the end.
     """
 
     schedule: Schedule
@@ -239,7 +248,11 @@ def _of_pack(config: TrainConfig, pack: Path | str | None) -> TrainConfig:
 
 
 def parse_config(values: dict[str, Any]) -> TrainConfig:
-    """Nested plain types, as TOML and JSON give them -> ``TrainConfig``. Inverse of ``plain``."""
+    """Nested plain types, as TOML and JSON give them -> ``TrainConfig``. Inverse of ``plain``.
+
+    Raises:
+        ValueError: a table or field is unknown, missing, of another type or out of its range.
+    """
     values = dict(values)
     network = dict(values.pop("network", {}))
     preset = network.pop("preset", "small")

@@ -53,14 +53,15 @@ class Trainer:
     Args:
         config: what to train. Of a run that continues, ``schedule``, ``data``, ``validation`` and the like may have
             changed, ``network`` not.
-        folder: gets ``last.pt``, ``best.safetensors``, ``curve.jsonl`` and, with tensorboard installed,
-            its events.
+        folder: gets ``last.pt``, ``best.safetensors`` (without validation: of the last checkpoint), ``curve.jsonl``
+            and, with tensorboard installed, its events.
         device: None: the GPU of this process, else the CPU.
         batches: of config, rank and number of processes: what ``BatchStream`` takes; other pictures than the
             configuration's.
         portable: folder for a checkpoint in small files, see ``write_portable``, as often as ``last.pt``.
         start_from: state to begin with when the folder has no checkpoint: ``network_state`` of a weights file, or
             ``read_portable`` of another machine's run.
+        progress: show a bar.
 
     Raises:
         WeightsError: a checkpoint of another network, or damaged.
@@ -159,10 +160,11 @@ class Trainer:
         self._check_last()
         if not self.main:
             return True
-        state, whole = self.state(), True
+        state, whole, validated = self.state(), True, self.config.validation.source is not None
         writes: list[tuple[Callable[[Path, dict[str, Any]], object], Path | None]] = [
             (write_checkpoint, self.folder / LAST),
             (write_portable, self.portable),
+            (lambda path, _: self._write_weights(path, {}), None if validated else self.folder / BEST_WEIGHTS),
         ]
         for write, path in writes:  # they may lie on different disks
             if path is None:
@@ -339,12 +341,16 @@ class Trainer:
         curve.picture(self.step, sheet(validator))
         if result["score"] >= self.best or not (self.folder / BEST_WEIGHTS).exists():
             self.best = result["score"]
-            notes = {"step": str(self.step), "decode": json.dumps(self.config.validation.decode)}
-            notes |= {name: f"{value:.4f}" for name, value in result.items()}
             try:
-                save_network(self.ema, self.folder / BEST_WEIGHTS, dtype=torch.float16, notes=notes)
+                self._write_weights(self.folder / BEST_WEIGHTS, result)
             except OSError as error:
                 warn(f"{self.folder / BEST_WEIGHTS} stays as it was: {error}")
+
+    def _write_weights(self, path: Path, figures: dict[str, float]) -> None:
+        """The averaged weights, for ``Estimator``, with these figures in their notes."""
+        notes = {"step": str(self.step), "decode": json.dumps(self.config.validation.decode)}
+        notes |= {name: f"{value:.4f}" for name, value in figures.items()}
+        save_network(self.ema, path, dtype=torch.float16, notes=notes)
 
 
 def warn(text: str) -> None:

@@ -14,6 +14,13 @@ class Schedule:
     A function of step and length alone: a run that is resumed with another ``steps`` continues on the longer or shorter
     curve.
 
+    Args:
+        steps: updates of the whole run.
+        peak: highest rate.
+        warmup: steps until it is reached.
+        floor: share of it that is left at the end.
+        decay: shape of the way down.
+
     Raises:
         ValueError: a value is out of its range.
     """
