@@ -100,7 +100,6 @@ py::tuple associate(const py::array& pafs, const py::array& limb_depths, const p
                     const py::array& lengths, const std::string& mode, int64_t max_people, int64_t min_joints,
                     float min_score, float max_overlap, bool half_bodies, bool ordinal_prior, double length_slack,
                     float scale, float sample_threshold, float counted_share, bool official) {
-  check(max_people >= 1, "max_people", "be at least 1", max_people);
   Associate body;
   body.pafs = map_view(pafs, "pafs", {-1, -1, 2, -1, -1});
   const int64_t batch = body.pafs.size[0], limbs_count = body.pafs.size[1];
@@ -111,6 +110,7 @@ py::tuple associate(const py::array& pafs, const py::array& limb_depths, const p
   body.xy = view<float>(xy, "xy", {batch, -1, -1, 2});
   const int64_t joints = body.xy.size[1], capacity = body.xy.size[2];
   check(joints > 0, "xy", "have at least one joint", "none");
+  check_rules(max_people, joints, counted_share);
   body.score = view<float>(score, "score", {batch, joints, capacity});
   body.count = view<int64_t>(count, "count", {batch, joints});
   body.limbs = view<int64_t>(limbs, "limbs", {limbs_count, 3});

@@ -100,6 +100,19 @@ def test_constants_that_a_graph_reads_are_kept(untrained: tuple[Path, Path]) -> 
     assert len(kept) == count
 
 
+def test_a_wrong_call_neither_gives_a_result_nor_spoils_the_shape(
+    untrained: tuple[Path, Path], device: torch.device
+) -> None:
+    _, run = estimator_and_runner(untrained, device)
+    canvases, views = pictures(2)
+    for _ in range(2):  # before and after the shape is known
+        with pytest.raises(TypeError, match=r"canvases must be uint8, got torch\.float32"):
+            run(canvases.float(), views)
+        with pytest.raises(ValueError, match="views must be of 2 images, got 1"):
+            run(canvases, Views(*(t[:1] for t in views)))
+        run(canvases, views)
+
+
 def test_keeps_few_shapes(untrained: tuple[Path, Path], device: torch.device) -> None:
     _, run = estimator_and_runner(untrained, device)
     batches = range(1, MAX_GRAPHS + 3)

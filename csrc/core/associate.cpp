@@ -9,7 +9,8 @@
 namespace smap {
 namespace {
 
-void check_limbs(const View<const int64_t, 2>& limbs, int64_t joints) {
+void check_limbs(const View<const int64_t, 2>& limbs, const View<const double, 1>& lengths, int64_t joints) {
+  for (int64_t l = 0; l < lengths.size[0]; ++l) check(lengths(l) >= 0, "lengths", "be at least 0", lengths(l));
   for (int64_t l = 0; l < limbs.size[0]; ++l)
     for (int end = 0; end < 2; ++end)
       if (limbs(l, end) < 0 || limbs(l, end) >= joints)
@@ -52,8 +53,14 @@ Association association_named(const std::string& name) {
   throw std::invalid_argument("mode must be paf, depth-aware or optimal, got " + name);
 }
 
+void check_rules(int64_t max_people, int64_t joints, double counted_share) {
+  check(max_people >= 1, "max_people", "be at least 1", max_people);
+  check(max_people < (int64_t{1} << 31) / joints, "max_people", "be less than 2^31 with all their joints", max_people);
+  check(counted_share >= 0, "counted_share", "be at least 0", counted_share);
+}
+
 void associate_on_host(Associate associate) {
-  check_limbs(associate.limbs, associate.count.size[1]);
+  check_limbs(associate.limbs, associate.lengths, associate.count.size[1]);
   const int64_t batch = associate.count.size[0];
   const int64_t words = associate.workspace_size();
   int32_t status = 0;

@@ -19,8 +19,11 @@ struct Associate : AssociationProblem {
   void operator()(int64_t b) const;
 };
 
-/// All images on the CPU. Throws std::invalid_argument when a map value that is read is not finite or a limb names a
-/// joint that does not exist. `workspace` and `status` are not used.
+/// Throws std::invalid_argument for numbers that no association can go by; before memory is asked for.
+void check_rules(int64_t max_people, int64_t joints, double counted_share);
+
+/// All images on the CPU. Throws std::invalid_argument when a map value that is read is not finite, a limb names a
+/// joint that does not exist or a length is negative. `workspace` and `status` are not used.
 void associate_on_host(Associate associate);
 
 /// "paf", "depth-aware" or "optimal"; throws std::invalid_argument for other names.

@@ -49,7 +49,7 @@ struct LimbMaps {
   SMAP_HOST_DEVICE bool follow(float ax, float ay, float reach, float direction, float* to_x, float* to_y) const {
     const float sign = direction * options.scale;
     const float right = static_cast<float>(paf.size[2] - 1), bottom = static_cast<float>(paf.size[1] - 1);
-    const int most = static_cast<int>(fminf(kWalkReach * reach, 1e4f)) + 1;
+    const int most = static_cast<int>(fmaxf(fminf(kWalkReach * reach, 1e4f), 0.0f)) + 1;
     float ux = 0.0f, uy = 0.0f, x = ax, y = ay;
     int steps = 0;
     while (steps < most) {

@@ -9,7 +9,7 @@ namespace smap {
 struct FindPeaks {
   MapView<4> heatmaps;     // (B, J, h, w)
   float threshold;         // scaled values must be above
-  float scale;             // values are multiplied by it first
+  float scale;             // of the values before they are compared with the threshold
   bool official;           // the authors' rules, see `is_peak` and `locate`
   View<float, 4> xy;       // (B, J, K, 2) map px, centres at integers; out, zero beyond the count
   View<float, 3> score;    // (B, J, K) heatmap value of the peak, not scaled; out
@@ -51,18 +51,20 @@ struct FindPeaks {
   SMAP_HOST_DEVICE float value(const MapView<2>& map, int64_t y, int64_t x) const { return map(y, x) * scale; }
 
   /// Above the threshold and all neighbours. Of equal neighbours the first in raster order is the peak, so that a
-  /// plateau gives one; the authors give none, nor any on the border.
+  /// plateau gives one; the authors give none, nor any on the border, and compare scaled values, which may be equal
+  /// where the heatmap's are not.
   SMAP_HOST_DEVICE bool is_peak(const MapView<2>& map, int64_t y, int64_t x) const {
     const float v = value(map, y, x);
     if (!(v > threshold) || !is_finite(v)) return false;
     const int64_t h = map.size[0], w = map.size[1];
     if (official && (y < 1 || x < 1 || y > h - 2 || x > w - 2)) return false;
+    const float factor = official ? scale : 1.0f, here = map(y, x) * factor;
     const auto above = [&](int dy, int dx) {
       const int64_t ny = y + dy, nx = x + dx;
       if (ny < 0 || nx < 0 || ny >= h || nx >= w) return true;
-      const float other = value(map, ny, nx);
+      const float other = map(ny, nx) * factor;
       const bool later = dy > 0 || (dy == 0 && dx > 0);
-      return later && !official ? v >= other : v > other;
+      return later && !official ? here >= other : here > other;
     };
     // Beside it first: most pixels of a bump have a higher neighbour there.
     return above(0, -1) && above(0, 1) && above(-1, 0) && above(1, 0) && above(-1, -1) && above(-1, 1) &&

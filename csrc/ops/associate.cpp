@@ -17,7 +17,6 @@ std::tuple<Tensor, Tensor, Tensor> associate(const Tensor& pafs, const Tensor& l
                                              double counted_share, bool official) {
   for (const Tensor* t : {&limb_depths, &root_depth, &xy, &score, &count, &limbs, &lengths})
     check_same_device(*t, "every tensor", pafs);
-  check(max_people >= 1, "max_people", "be at least 1", max_people);
   Associate body;
   body.pafs = map_view(pafs, "pafs", {-1, -1, 2, -1, -1});
   const int64_t batch = body.pafs.size[0], limbs_count = body.pafs.size[1];
@@ -31,6 +30,7 @@ std::tuple<Tensor, Tensor, Tensor> associate(const Tensor& pafs, const Tensor& l
   body.limbs = view<const int64_t>(limbs, "limbs", {limbs_count, 3});
   body.lengths = view<const double>(lengths, "lengths", {limbs_count});
   check(joints >= 1, "xy", "have at least one joint", "none");
+  check_rules(max_people, joints, counted_share);
   const bool empty_map = (limbs_count > 0 && h * w == 0) || body.root_depth.size[1] * body.root_depth.size[2] == 0;
   check(batch == 0 || !empty_map, "maps", "have at least one pixel", "an empty map");
   body.options.mode = association_named(mode);

@@ -49,7 +49,7 @@ struct Backdrop {
     const float* colour = colours + b * kColourSize;
     for (int c = 0; c < 3; ++c) {
       const float value = bound(colour[c] * rgb[c] + colour[3 + c], 255.f) * light;
-      out[3 * i + c] = static_cast<uint8_t>(value + 0.5f);
+      out[3 * i + c] = static_cast<uint8_t>(bound(value, 255.f) + 0.5f);
     }
   }
 
@@ -64,8 +64,8 @@ struct Backdrop {
   SMAP_HOST_DEVICE void show(const float* layer, float x, float y, float (&rgb)[3]) const {
     const int64_t* image = images + 3 * static_cast<int64_t>(layer[kImage]);
     const int64_t image_width = image[1], image_height = image[2];
-    if (image[0] < 0 || image_width < 1 || image_height < 1 ||
-        image[0] + 3 * image_width * image_height > texel_count) {
+    if (image[0] < 0 || image[0] > texel_count || image_width < 1 || image_height < 1 || image_width > texel_count ||
+        image_height > (texel_count - image[0]) / 3 / image_width) {
       return;
     }
     const float* m = layer + kMatrix;

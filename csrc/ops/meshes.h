@@ -49,12 +49,7 @@ struct MeshTensors {
     m.supersample = static_cast<int>(supersample);
 #ifndef SMAP_WITH_CUDA  // reading the table back would wait for the device
     for (int64_t i = 0; i < m.textures.count; ++i) {
-      const int64_t offset = m.textures.table[3 * i], size = m.textures.size(i, 0), levels = m.textures.levels(i);
-      int64_t end = offset;
-      for (int l = 0; l < levels && l < 31; ++l) end += 4 * m.textures.size(i, l) * m.textures.size(i, l);
-      check(offset >= 0 && levels >= 1 && levels < 31 && size < (1 << 20) && (size >> (levels - 1)) >= 1 &&
-                end <= texels.size(0),
-            "textures", "lie inside texels", "row " + std::to_string(i));
+      check(m.textures.holds(i, texels.size(0)), "textures", "lie inside texels", "row " + std::to_string(i));
     }
 #endif
     return m;

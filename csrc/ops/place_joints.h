@@ -66,7 +66,10 @@ struct PlaceJoints {
   /// Depth of joint `to` minus that of joint `from`.
   SMAP_HOST_DEVICE float behind(int64_t b, int64_t p, int64_t from, int64_t to) const {
     float sum = 0;
-    for (int64_t l = 0; l < limb_values.size[2]; ++l) sum += limb_values(b, p, l) * (paths(to, l) - paths(from, l));
+    for (int64_t l = 0; l < limb_values.size[2]; ++l) {
+      const float between = paths(to, l) - paths(from, l);
+      if (between != 0.0f) sum += limb_values(b, p, l) * between;  // NaN of other limbs stays away
+    }
     return sum;
   }
 

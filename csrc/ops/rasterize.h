@@ -30,12 +30,26 @@ enum InstanceFlag { kCullBack = 1, kAlphaTest = 2, kRegions = 4 };
 
 /// Square RGBA textures with their mipmaps, one after the other in one array of bytes.
 struct Textures {
+  static constexpr int64_t kLargest = 1 << 19;  // texels along a side
+
   const uint8_t* texels;
   const int64_t* table;  // (N, 3) first byte, size of level 0, levels
   int64_t count;         // N
 
   SMAP_HOST_DEVICE int64_t size(int64_t texture, int level) const { return table[3 * texture + 1] >> level; }
   SMAP_HOST_DEVICE int levels(int64_t texture) const { return static_cast<int>(table[3 * texture + 2]); }
+
+  /// Whether a row of the table lies inside so many bytes of texels.
+  SMAP_HOST_DEVICE bool holds(int64_t texture, int64_t bytes) const {
+    const int64_t first = table[3 * texture], side = table[3 * texture + 1], count_of_levels = table[3 * texture + 2];
+    if (first < 0 || first > bytes || side < 1 || side > kLargest || count_of_levels < 1) return false;
+    int64_t left = bytes - first;
+    for (int l = 0; l < count_of_levels; ++l) {
+      if (side >> l < 1) return false;
+      left -= 4 * (side >> l) * (side >> l);
+    }
+    return left >= 0;
+  }
 
   SMAP_HOST_DEVICE const uint8_t* level(int64_t texture, int level) const {
     int64_t offset = table[3 * texture];

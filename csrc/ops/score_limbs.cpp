@@ -9,6 +9,7 @@ Tensor score_limbs(const Tensor& pafs, const Tensor& xy, const Tensor& count, co
   check_same_device(xy, "xy", pafs);
   check_same_device(count, "count", pafs);
   check_same_device(limbs, "limbs", pafs);
+  check(counted_share >= 0, "counted_share", "be at least 0", counted_share);
   ScoreLimbs body;
   body.pafs = map_view(pafs, "pafs", {-1, -1, 2, -1, -1});
   const int64_t batch = body.pafs.size[0], limbs_count = body.pafs.size[1];
@@ -24,7 +25,8 @@ Tensor score_limbs(const Tensor& pafs, const Tensor& xy, const Tensor& count, co
   run(body, body.scores.numel(), pafs);
 #ifndef SMAP_WITH_CUDA
   const float* values = body.scores.data;
-  for (int64_t i = 0; i < body.scores.numel(); ++i) check(is_finite(values[i]), "pafs", "be finite", "nan or inf");
+  for (int64_t i = 0; i < body.scores.numel(); ++i)
+    check(is_finite(values[i]), "pafs and xy", "be finite", "nan or inf");
 #endif
   return scores;
 }

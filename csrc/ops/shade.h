@@ -73,8 +73,7 @@ struct Shade {
     }
     const float share = 1.f / static_cast<float>(s * s);
     for (int c = 0; c < 3; ++c) {
-      const float value = sum[c] * share;
-      out[c] = static_cast<uint8_t>(sqrtf(value < 1.f ? value : 1.f) * 255.f + 0.5f);
+      out[c] = static_cast<uint8_t>(sqrtf(bound(sum[c] * share, 1.f)) * 255.f + 0.5f);
     }
   }
 
@@ -116,7 +115,8 @@ struct Shade {
     const int64_t row = (instance - meshes.instances) / kInstanceColumns;
     const float* pattern = patterns + row * kPatternSize;
     float print[3] = {0.5f, 0.5f, 0.5f};
-    float strength = (static_cast<int>(pattern[3]) >> region & 1) ? pattern[2] : 0.f;
+    const bool set = pattern[3] > 0.f && pattern[3] < static_cast<float>(1 << kRegionCount);
+    float strength = set && (static_cast<int>(pattern[3]) >> region & 1) ? pattern[2] : 0.f;
     if (strength != 0.f && pattern[0] >= 0.f && pattern[0] < static_cast<float>(meshes.textures.count)) {
       const int64_t second = static_cast<int64_t>(pattern[0]);
       const float repeats = pattern[1];
@@ -142,7 +142,7 @@ struct Shade {
     if (!(strength > 0.f)) return 1.f;
     const int64_t rows = height * meshes.supersample, columns = width * meshes.supersample;
     float radius = light[34] / depth * static_cast<float>(meshes.supersample);
-    radius = radius < 1.f ? 1.f : (radius > 48.f ? 48.f : radius);
+    radius = !(radius > 1.f) ? 1.f : (radius > 48.f ? 48.f : radius);
     const int64_t far = static_cast<int64_t>(radius + 0.5f), near = static_cast<int64_t>(0.5f * radius + 0.5f);
     const int64_t steps[4][2] = {{far, 0}, {0, far}, {near, near}, {near, -near}};
     float rise = 0.f;

@@ -16,7 +16,7 @@ from .decode import DecodeConfig, decode
 from .lift import Lifted, Views, lift_detections
 from .maps import Maps
 from .network import STRIDE, RefineNet, normalise
-from .network.inference import MAX_GRAPHS
+from .network.inference import MAX_GRAPHS, capture
 from .skeleton import Skeleton
 
 
@@ -102,8 +102,13 @@ class Runner:
         """The people in a batch of images, on the host; see ``Pipeline``, whose arguments are on the host too.
 
         Raises:
-            TypeError, ValueError: see ``normalise``; on the CPU also ``decode``.
+            TypeError: the canvases are not uint8.
+            ValueError: shapes do not fit; on the CPU also see ``decode``.
         """
+        if canvases.dtype != torch.uint8:  # or a shape that was met before would take it
+            raise TypeError(f"canvases must be uint8, got {canvases.dtype}")
+        if len(views.frames) != len(canvases):
+            raise ValueError(f"views must be of {len(canvases)} images, got {len(views.frames)}")
         inputs = canvases, torch.cat(views, 1)
         with self._lock, torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext():
             shape = tuple(canvases.shape)
@@ -136,13 +141,4 @@ class Runner:
             return _Run(host, device, self._capture(compute) if on_gpu else compute, constants)
 
     def _capture(self, compute: Callable[[], None]) -> Callable[[], None]:
-        side = self._side
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):  # outside the capture: cuDNN chooses its algorithms, constants go to the device
-            for _ in range(2):
-                compute()
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, self._pool, side, "thread_local"):  # other threads may go on using the GPU
-            compute()
-        return graph.replay
+        return capture(compute, self._side, self._pool)[0].replay

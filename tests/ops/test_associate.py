@@ -113,6 +113,9 @@ def test_equal_depths_keep_raster_order_and_the_nearest_stay() -> None:
         ({2: lambda t: t * float("nan")}, "root_depth must be finite, got nan or inf in image 0"),
         ({8: lambda t: "best"}, "mode must be paf, depth-aware or optimal, got best"),
         ({9: lambda t: 0}, "max_people must be at least 1, got 0"),
+        ({9: lambda t: 2**30}, "max_people must be less than 2.31 with all their joints"),
+        ({7: lambda t: -t}, "lengths must be at least 0, got -"),
+        ({18: lambda t: -1.0}, "counted_share must be at least 0, got -1"),
     ],
 )
 def test_says_what_is_wrong(change, message: str) -> None:

@@ -82,6 +82,18 @@ def test_wrong_rows_are_black() -> None:
         row = layer(1, [[1.0, 0, 0], [0, 1, 0], [0, 0, 1]])
         row[Layer.IMAGE] = image
         assert not backdrop(texels, images, torch.stack([row, NO_LAYER])[None], PLAIN, LIT, *SIZE).any()
+    row[Layer.IMAGE], row[Layer.CROP + 2 : Layer.CROP + 4] = 0, 4e9
+    images[0] = torch.tensor([0, 2**32, 2**32])  # as many bytes as no integer holds
+    assert not backdrop(texels, images, torch.stack([row, NO_LAYER])[None], PLAIN, LIT, *SIZE).any()
+
+
+def test_more_light_than_all_is_white_and_less_than_none_is_black() -> None:
+    texels, images = pool()
+    row = layer(1, [[1.0, 0, 0], [0, 1, 0], [0, 0, 1]])
+    bright = torch.tensor([[1.0, 1, 1, 200, 200, 200]])
+    for light, expected in ((2.0, 255), (-1.0, 0), (float("nan"), 0)):
+        out = backdrop(texels, images, torch.stack([row, NO_LAYER])[None], bright, LIT * light, *SIZE)
+        assert (out == expected).all()
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,24 @@ def test_plateaus_ties_and_overflow(seed: int, levels: int, capacity: int, offic
         torch.testing.assert_close(actual, expected, atol=1e-4, rtol=1e-5)
 
 
+@given(value=st.floats(0.25, 1.0), scale=st.sampled_from([3.0, 0.7, 0.1, 1 / 255]),
+       step=st.sampled_from([(0, 1), (1, 0), (1, 1), (1, -1)]), official=st.booleans())  # fmt: skip
+@settings(max_examples=100, deadline=None)
+def test_neighbours_that_scaling_makes_equal(value: float, scale: float, step: tuple[int, int], official: bool) -> None:
+    """Next to each other among floats, in either order: whoever is higher is the peak, not none of them."""
+    low = torch.tensor(value)
+    high = torch.nextafter(low, torch.tensor(2.0))
+    for first, second in ((low, high), (high, low)):
+        map_ = torch.zeros(1, 1, 8, 40)
+        map_[0, 0, 3, 10], map_[0, 0, 3 + step[0], 10 + step[1]] = first, second
+        args = (0.0005, scale, 5, official)
+        expected = reference(map_, *args)
+        for layout in (map_, map_.transpose(-1, -2).contiguous().transpose(-1, -2)):
+            for actual, wanted in zip(find_peaks(layout, *args), expected, strict=True):
+                torch.testing.assert_close(actual, wanted, atol=1e-4, rtol=1e-5)
+        assert official or expected[2].item() == 1
+
+
 def test_a_plateau_is_one_peak_and_the_border_counts() -> None:
     map_ = torch.zeros(1, 1, 8, 9)
     map_[0, 0, 3:5, 4:6] = 0.5

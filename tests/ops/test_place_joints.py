@@ -81,6 +81,22 @@ def test_not_found_is_nan_and_nothing_else_is(seed: int) -> None:
     torch.testing.assert_close(person_scores, scores.mean(-1))
 
 
+def test_an_unknown_limb_spoils_only_what_lies_behind_it(device: torch.device) -> None:
+    args = list(random_inputs(1, 3))
+    args[3] = args[3].clamp(min=0)
+    args[0][:, :, 4] = torch.nan
+    behind = args[7][:, 4] > 0
+    for points, *_ in (place_joints(*move(args, device)), reference(*args)):
+        assert points.isnan().any(-1).cpu().eq(behind).all() and behind.any() and not behind.all()
+
+
+def test_nobody_has_a_joint_without_peaks() -> None:
+    args = [t[:, :, :0] if i in (1, 2) else t for i, t in enumerate(random_inputs(1, 3))]
+    args[6] = args[6].clone().requires_grad_()
+    for points, _, scores, means in (place_joints(*args), reference(*args)):
+        assert points.isnan().all() and not scores.any() and not means.any()
+
+
 def test_no_peak_counts_more_than_one_in_the_score_of_a_person() -> None:
     args = [*random_inputs(1, 3)]
     args[2], args[3] = torch.full_like(args[2], 1.75), args[3].abs()

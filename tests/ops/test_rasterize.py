@@ -145,6 +145,8 @@ def test_indices_out_of_range_are_left_out() -> None:
         ({0: torch.zeros(3, 2)}, r"screen must have shape \(\*, 3\), got \(3, 2\)"),
         ({2: torch.zeros(3, 3)}, "triangles must be int32, got float32"),
         ({5: torch.tensor([[0, 16, 9]])}, "textures must lie inside texels, got row 0"),
+        ({5: torch.tensor([[0, 16, 3], [2**63 - 1, 1, 1]])}, "textures must lie inside texels, got row 1"),
+        ({5: torch.tensor([[0, 2**40, 3]])}, "textures must lie inside texels, got row 0"),
         ({7: 0}, "picture size must be positive"),
         ({9: 9}, "supersample must be 1 to 4, got 9"),
     ],

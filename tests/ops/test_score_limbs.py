@@ -46,7 +46,7 @@ def test_straight_limb_scores_its_paf() -> None:
 def test_values_that_are_not_finite_are_an_error() -> None:
     pafs, xy, count, limbs = inputs()
     count[:] = 4
-    with pytest.raises(ValueError, match="pafs must be finite, got nan or inf"):
+    with pytest.raises(ValueError, match="pafs and xy must be finite, got nan or inf"):
         score_limbs(torch.full_like(pafs, float("nan")), xy, count, limbs)
 
 

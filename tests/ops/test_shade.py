@@ -97,6 +97,10 @@ def test_what_rasterize_did_not_draw_is_no_crash() -> None:
     args = list(inputs(3, 1))
     args[0] = torch.randint(-(2**62), 2**62, args[0].shape)
     assert shade(*args).shape == (2, *SIZE, 3)
+    for place, value in ((7, float("nan")), (7, 1e30), (10, float("nan")), (10, -5.0)):  # patterns, lights
+        wild = list(inputs(3, 1))
+        wild[place] = torch.full_like(wild[place], value)
+        assert shade(*wild).shape == (2, *SIZE, 3)
     args[5:8] = [a[:0] for a in args[5:8]]
     torch.testing.assert_close(shade(*args), args[11])
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,10 @@ from .config import NetworkConfig
 from .hourglass import ConvNorm, Hourglass, check_batch
 from .packed import can_pack, pack
 
+T = TypeVar("T")
+
 _PRECISION_LOCK = threading.Lock()
+_CAPTURE_LOCK = threading.Lock()  # a process captures one graph at a time
 MAX_GRAPHS = 8  # input shapes whose CUDA graphs are kept; the one longest unused goes first
 
 
@@ -179,7 +182,8 @@ class PreparedNetwork:
 
     def _input(self, batch: Tensor) -> Tensor:
         check_batch(batch)
-        return batch.to(self.device, self.dtype, non_blocking=True, memory_format=torch.channels_last)
+        # From a GPU: pinned memory of the host is the caller's again as soon as this returns.
+        return batch.to(self.device, self.dtype, non_blocking=batch.is_cuda, memory_format=torch.channels_last)
 
     def _forward(self, x: Tensor) -> tuple[Tensor, ...]:
         with _true_float32() if x.is_cuda else nullcontext():
@@ -197,7 +201,7 @@ class PreparedNetwork:
             self._graphs[shape] = entry
             if len(self._graphs) > MAX_GRAPHS:
                 self._graphs.popitem(last=False)
-            entry.batch.copy_(batch, non_blocking=True)
+            entry.batch.copy_(batch, non_blocking=batch.is_cuda)
             entry.graph.replay()
             maps = tuple(m.clone() for m in entry.maps)
             self._replayed.record(stream)
@@ -205,16 +209,27 @@ class PreparedNetwork:
 
     def _capture(self, batch: Tensor) -> _Graph:
         x = self._input(batch).clone(memory_format=torch.preserve_format)
-        side = torch.cuda.Stream()
+        graph, maps = capture(lambda: self._forward(x), torch.cuda.Stream(self.device))
+        return _Graph(graph, x, maps)
+
+
+def capture(compute: Callable[[], T], side: torch.cuda.Stream, pool: Any = None) -> tuple[torch.cuda.CUDAGraph, T]:
+    """A CUDA graph of a function without arguments, and what it returned: memory that every replay fills anew.
+
+    Args:
+        side: a stream of the device that is current, to capture on.
+        pool: memory to share with other graphs, see ``torch.cuda.graph``.
+    """
+    with _CAPTURE_LOCK:
         side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):  # cuDNN chooses its algorithms outside the capture
+        with torch.cuda.stream(side):  # outside the capture: cuDNN chooses its algorithms, constants go to the device
             for _ in range(2):
-                self._forward(x)
+                compute()
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads may go on using the GPU
-            maps = self._forward(x)
-        return _Graph(graph, x, maps)
+        with torch.cuda.graph(graph, pool, side, "thread_local"):  # other threads may go on using the GPU
+            result = compute()
+    return graph, result
 
 
 @contextmanager

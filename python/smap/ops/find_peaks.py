@@ -21,10 +21,11 @@ def find_peaks(
     Args:
         heatmaps: ``(B, J, h, w)`` float32, float16 or bfloat16, any strides.
         threshold: scaled values must be above it; at least 0.
-        scale: values are multiplied by it before they are compared.
+        scale: values are multiplied by it before they are compared with the threshold.
         capacity: peaks per joint and image.
-        official: the authors' rules: strictly above all eight neighbours, never on the border, position is the centroid
-            of the positive values in a 7x7 window, the first ``capacity`` in raster order stay.
+        official: the authors' rules: strictly above all eight neighbours, compared as scaled values, never on the
+            border, position is the centroid of the positive values in a 7x7 window, the first ``capacity`` in raster
+            order stay.
 
     Returns:
         ``xy (B, J, K, 2)`` float32 map pixels, centres at integers (the authors' are 0.5 more); ``score (B, J, K)``
@@ -50,7 +51,7 @@ def reference(
         peaks = [
             (float(values[b, j, y, x]), y, x)
             for y, x in zip(*np.nonzero(scaled > np.float32(threshold)), strict=True)
-            if _is_peak(scaled, y, x, official)
+            if _is_peak(scaled if official else values[b, j], y, x, official)
         ]
         if not official:
             peaks = sorted(sorted(peaks, key=lambda p: -p[0])[:capacity], key=lambda p: p[1:])

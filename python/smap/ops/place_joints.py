@@ -62,16 +62,17 @@ def reference(
     paths: Tensor,
     order: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """With gathers, a matrix product and ``back_project``."""
+    """With gathers, sums and ``back_project``."""
+    if not score.shape[2]:  # a peak that nobody has, to gather from
+        xy, score = xy.new_zeros(*xy.shape[:2], 1, 2), score.new_zeros(*score.shape[:2], 1)
+        people = people.clamp(max=-1)
     found = (people >= 0) & (people < score.shape[2])
     index = torch.where(found, people, 0).transpose(1, 2)  # (B, J, P)
-    if not score.shape[2]:
-        index = index[:, :, :0]
     map_xy = xy.gather(2, index[..., None].expand(-1, -1, -1, 2)).transpose(1, 2)
     scores = torch.where(found, score.gather(2, index).transpose(1, 2), 0.0)
-    relative = limb_values @ paths.T
-    anchor = order[found[:, :, order].int().argmax(-1, keepdim=True)]
-    relative = relative - relative.gather(-1, anchor)
+    anchor = order[found[:, :, order].int().argmax(-1)]
+    between = paths - paths[anchor][:, :, None]  # (B, P, J, L)
+    relative = torch.where(between != 0, between * limb_values[:, :, None], 0.0).sum(-1)
     depth = (root_depths * frames[:, 3:])[..., None] + relative
     image_xy = (map_xy - frames[:, None, None, 1:3]) / frames[:, None, None, :1]
     depth = torch.where(found, depth, torch.nan)

@@ -214,4 +214,4 @@ def _(
     background: Tensor,
     supersample: int,
 ) -> Tensor:
-    return torch.empty_like(background)
+    return background.new_empty(background.shape)
