@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
@@ -14,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("SMAP_SHARED", ROOT.parent / "shared"))
 
 torch.set_num_threads(1)  # tests are small; threads on a busy machine only wait for each other
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine may take its time over an example
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

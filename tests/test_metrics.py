@@ -421,7 +421,7 @@ def scene(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return predicted[: int(rng.integers(0, count + 1))], truth
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(poses)
 def test_a_rigid_motion_changes_no_error(rng: np.random.Generator) -> None:
     _, truth = scene(rng)
@@ -437,7 +437,7 @@ def test_a_rigid_motion_changes_no_error(rng: np.random.Generator) -> None:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(poses)
 def test_pck_and_recall_do_not_fall_with_the_threshold(rng: np.random.Generator) -> None:
     _, truth = scene(rng)
@@ -452,7 +452,7 @@ def test_pck_and_recall_do_not_fall_with_the_threshold(rng: np.random.Generator)
     assert roots == sorted(roots)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(poses, st.sampled_from(["bodies", "panoptic"]))
 def test_order_of_people_changes_nothing(rng: np.random.Generator, protocol: str) -> None:
     predicted, truth = scene(rng)
@@ -463,7 +463,7 @@ def test_order_of_people_changes_nothing(rng: np.random.Generator, protocol: str
         assert other[name] == pytest.approx(value, nan_ok=True, rel=1e-5), name
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(poses, st.sampled_from(sorted(PROTOCOLS)))
 def test_matches_are_one_to_one_and_shares_are_shares(rng: np.random.Generator, protocol: str) -> None:
     predicted, truth = scene(rng)
@@ -480,7 +480,7 @@ def test_matches_are_one_to_one_and_shares_are_shares(rng: np.random.Generator, 
             assert math.isnan(value) or 0 <= value <= 1, name
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(poses)
 def test_pcod_is_blind_to_a_common_scale_of_clear_differences(rng: np.random.Generator) -> None:
     z = np.sort(rng.uniform(1, 20, 5)) + np.arange(5) * 0.31

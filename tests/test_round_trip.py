@@ -33,7 +33,7 @@ def assert_same(found: People, people: NDArray[np.float64], camera: Camera, box:
 
 @pytest.mark.parametrize("association", ASSOCIATIONS)
 @given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 20))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_people_come_back(association: str, seed: int, count: int) -> None:
     people, camera, box = random_scene(seed, count)
     if len(people):
@@ -51,7 +51,7 @@ def test_empty_maps_hold_nobody() -> None:
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_people_seen_from_the_waist_up_keep_their_depth(seed: int) -> None:
     people, camera, box = random_scene(seed, 4)
     upper = np.array([not any(word in name for word in ("pelvis", "hip", "knee", "ankle")) for name in SMAP15.joints])
@@ -75,7 +75,7 @@ def test_a_batch_is_its_images() -> None:
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_maps_of_the_mirrored_picture_show_the_mirrored_people(seed: int) -> None:
     people, camera, box = random_scene(seed, 4)
     mirrored = people[:, list(SMAP15.flipped_joints)] * [-1, 1, 1]

@@ -26,7 +26,7 @@ def people_at(roots: np.ndarray, rng: np.random.Generator | None = None, missing
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_people_keep_their_identity_in_any_order(seed: int) -> None:
     rng = np.random.default_rng(seed)
     roots = np.stack([np.linspace(-2, 2, 4), np.zeros(4), rng.uniform(3, 6, 4)], -1)

@@ -28,7 +28,7 @@ def dotted(seed: int, width: int = 640, height: int = 480) -> Sample:
     return Sample(image, width, height, camera, joints_2d, joints_3d, visibility, ignore=ignore)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1))
 def test_joints_and_camera_stay_together(seed: int) -> None:
     sample = dotted(seed)
@@ -42,7 +42,7 @@ def test_joints_and_camera_stay_together(seed: int) -> None:
     assert out.camera.fx == pytest.approx(out.camera.fy)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([FULL, (224, 192)]))
 def test_the_picture_moves_with_its_joints(seed: int, size: tuple[int, int]) -> None:
     out = training_picture(dotted(seed), FULL, size, WILD, np.random.default_rng(seed))

@@ -26,7 +26,7 @@ def expected(value: Any) -> list[tuple[str, Any]]:
     return [(k, e) for k, v in value.items() for e in (v if isinstance(v, list) else [v])]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(values, max_size=5) | st.dictionaries(st.text(max_size=5), values, max_size=5),
     st.integers(1, 40),

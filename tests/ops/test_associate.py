@@ -74,7 +74,7 @@ def test_half_precision(dtype: torch.dtype, mode: str, device: torch.device) -> 
     min_score=st.sampled_from([0.0, 0.2, 0.4]),
     max_overlap=st.sampled_from([0.0, 0.3, 0.7, 1.0]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_random_scenes(
     seed: int,
     mode: str,

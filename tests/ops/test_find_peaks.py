@@ -31,7 +31,7 @@ def test_half_precision(dtype: torch.dtype, official: bool, device: torch.device
 
 @given(seed=st.integers(0, 2**32 - 1), levels=st.sampled_from([0, 2, 5]), capacity=st.integers(1, 12),
        official=st.booleans(), width=st.integers(1, 140))  # fmt: skip
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_plateaus_ties_and_overflow(seed: int, levels: int, capacity: int, official: bool, width: int) -> None:
     args = (noise(1, 1, 12, width, seed=seed, levels=levels), 0.2, 1.0, capacity, official)
     for actual, expected in zip(find_peaks(*args), reference(*args), strict=True):
@@ -40,7 +40,7 @@ def test_plateaus_ties_and_overflow(seed: int, levels: int, capacity: int, offic
 
 @given(value=st.floats(0.25, 1.0), scale=st.sampled_from([3.0, 0.7, 0.1, 1 / 255]),
        step=st.sampled_from([(0, 1), (1, 0), (1, 1), (1, -1)]), official=st.booleans())  # fmt: skip
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_neighbours_that_scaling_makes_equal(value: float, scale: float, step: tuple[int, int], official: bool) -> None:
     """Next to each other among floats, in either order: whoever is higher is the peak, not none of them."""
     low = torch.tensor(value)

@@ -48,7 +48,7 @@ def each_alone(points: np.ndarray, faces: np.ndarray) -> torch.Tensor:
     return rasterize(screen, uv, triangles, instances, *pool, len(faces), *SIZE)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(4, 40), st.booleans())
 def test_shared_edges_are_watertight(seed: int, count: int, on_grid: bool) -> None:
     """Every sample inside a triangulated square is covered by exactly one of its triangles, on sample centres too."""
@@ -63,7 +63,7 @@ def test_shared_edges_are_watertight(seed: int, count: int, on_grid: bool) -> No
     assert ((each_alone(points, faces) != NOTHING).sum(0) == 1).all()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.permutations(range(10)))
 @example(127, [0, 2, 3, 4, 5, 6, 7, 1, 8, 9])  # two of them meet
 def test_the_order_of_triangles_does_not_matter(seed: int, order: list[int]) -> None:
@@ -82,7 +82,7 @@ def test_the_order_of_triangles_does_not_matter(seed: int, order: list[int]) -> 
         torch.testing.assert_close(own_depth[here], depth[here], rtol=0, atol=0)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1))
 def test_the_nearest_triangle_wins(seed: int) -> None:
     """Flat triangles at depths of their own: each sample shows the nearest that covers it."""

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from smap.ops.read_limb_depths import read_limb_depths, reference
@@ -34,14 +34,12 @@ def test_equals_reference(
     check_op(torch.ops.smap.read_limb_depths.default, read_limb_depths, reference, args, device)
 
 
-@settings(deadline=None)
 @given(st.sampled_from([2, 3, 5, 9, 17]), st.integers(1, 9))
 def test_any_stride(samples: int, stride: int) -> None:
     args = (*random_inputs(1, 5), stride, samples, True)  # exact numbers of samples: see ``random_inputs``
     torch.testing.assert_close(read_limb_depths(*args), reference(*args))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 999), st.integers(2, 32))
 def test_any_number_of_samples(seed: int, samples: int) -> None:
     row = torch.randn(40, generator=torch.Generator().manual_seed(seed))

@@ -27,7 +27,7 @@ def test_the_t_pose_leaves_everything_in_place() -> None:
     np.testing.assert_allclose(normals, avatar.meshes[0].normals.T, atol=1e-5)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1))
 def test_equals_the_formulas(seed: int) -> None:
     """x_j = x_parent + R_parent (J_j - J_parent), v = sum_k w_k (R_k (v0 - J_k) + x_k), written out."""
@@ -48,7 +48,7 @@ def test_equals_the_formulas(seed: int) -> None:
         np.testing.assert_allclose(vertices[v], blended, atol=1e-5)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1))
 def test_rotations_keep_limb_lengths(seed: int) -> None:
     avatar, rotations = PACK.avatar(0), random_rotations(seed)

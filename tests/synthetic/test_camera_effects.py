@@ -91,7 +91,7 @@ def test_noise_has_its_deviation_wherever_it_begins() -> None:
     assert not np.array_equal(out[0], out[1])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1))
 def test_rotated_light_shines_from_the_rotated_direction(seed: int) -> None:
     rng = np.random.default_rng(seed)
