@@ -26,7 +26,7 @@ LAYERS = [
     {"ops", "network", "canvas"},
     {"maps", "people", "sample"},
     {"skeleton", "camera", "letterbox", "image"},
-    {"constants", "errors", "files", "worker", "_core"},
+    {"constants", "errors", "files", "memory", "worker", "_core"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 USES_CV2 = {"letterbox", "image", "data", "canvas", "draw", "video", "synthetic"}

@@ -14,6 +14,7 @@
 #include <type_traits>
 
 #include "core/half.h"
+#include "core/large_pages.h"
 #include "core/map_view.h"
 #include "core/text.h"
 #include "core/view.h"
@@ -117,7 +118,12 @@ MapView<N> map_view(const Tensor& t, const char* what, const int64_t (&shape)[N]
 
 /// An uninitialised contiguous tensor on the device of `like`.
 inline Tensor empty(const Tensor& like, std::initializer_list<int64_t> shape, ScalarType dtype) {
-  return torch::stable::new_empty(like, torch::headeronly::IntHeaderOnlyArrayRef(shape.begin(), shape.size()), dtype);
+  Tensor t =
+      torch::stable::new_empty(like, torch::headeronly::IntHeaderOnlyArrayRef(shape.begin(), shape.size()), dtype);
+#ifndef SMAP_WITH_CUDA
+  ask_for_large_pages(t.mutable_data_ptr(), t.numel() * static_cast<int64_t>(t.element_size()));
+#endif
+  return t;
 }
 
 inline void check_same_device(const Tensor& t, const char* what, const Tensor& like) {

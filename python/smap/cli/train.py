@@ -47,6 +47,7 @@ def add_pack_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from ..memory import keep_freed_memory
     from ..train import Trainer, is_portable, load_config, network_state, read_portable
 
     if not args.minutes > 0:
@@ -66,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
         state = network_state(args.start_from, config.network)
     elif args.continue_from is not None:
         state = read_portable(args.continue_from)
+    keep_freed_memory()
     trainer = Trainer(
         config, args.out, device=args.device, start_from=state, portable=args.portable, progress=not args.quiet
     )

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..maps import MAP_DTYPES, Maps
+from ..memory import reuse_freed_blocks
 from ..skeleton import Skeleton
 from .config import NetworkConfig
 from .hourglass import ConvNorm, Hourglass, check_batch
@@ -47,8 +48,10 @@ def prepare(
     if dtype == torch.float16 and device.type == "cpu":
         raise ValueError("dtype must be float32 or bfloat16 on the CPU, got float16")
     folded = fold(network, device, dtype)
-    if device.type == "cpu" and can_pack(dtype):
-        pack(folded)
+    if device.type == "cpu":
+        reuse_freed_blocks()
+        if can_pack(dtype):
+            pack(folded)
     return PreparedNetwork(folded, device, dtype)
 
 
