@@ -45,13 +45,13 @@ struct Assignment {
     price[column] = 0;
   }
 
-  /// Moves a row's edges to its beginning. The row asks for its best column, of equal ones the first listed; of all
-  /// that ask for one the first row gets it. Most rows need no more.
+  /// Moves those of a row's first `count` places that hold edges to its beginning. The row asks for its best column, of
+  /// equal ones the first listed; of all that ask for one the first row gets it. Most rows need no more.
   template <class Block>
-  SMAP_DEVICE void bid(Block& block, int32_t row) const {
+  SMAP_DEVICE void bid(Block& block, int32_t row, int32_t count) const {
     Edge* const list = edges + row * stride;
     int32_t listed = 0, best = 0, wanted = -1;
-    for (int32_t i = 0; i < stride; ++i) {
+    for (int32_t i = 0; i < count; ++i) {
       const Edge e = list[i];
       if (e.profit == 0) continue;
       list[listed++] = e;

@@ -5,6 +5,7 @@
 // called by all of it:
 //   each(n, f)              f(i) for i in 0..n-1. Nothing that f writes is read by another i of the same step, nor
 //                           written, unless it is the same value.
+//   each_pair(m, n, f)      as each, f(i, k) for i in 0..m-1 and k in 0..n-1.
 //   each_apart(n, f)        as each, for few i of long work: on a GPU no two of them share a warp, whose threads take
 //                           turns wherever their ways part.
 //   any(n, f)               is f(i) true for some i? Calls all of them.
@@ -38,6 +39,12 @@ struct OneThread {
   }
 
   template <class F>
+  void each_pair(int32_t rows, int32_t columns, F f) const {
+    for (int32_t i = 0; i < rows; ++i)
+      for (int32_t k = 0; k < columns; ++k) f(i, k);
+  }
+
+  template <class F>
   void each_apart(int32_t count, F f) const {
     each(count, f);
   }
@@ -62,7 +69,11 @@ SMAP_HOST_DEVICE inline int32_t bit_words(int64_t bits) {
 
 /// Of bits that are not all 0.
 SMAP_HOST_DEVICE inline int32_t lowest_bit(uint32_t bits) {
-  return count_bits((bits & (0u - bits)) - 1u);
+#ifdef __CUDA_ARCH__
+  return __ffs(static_cast<int>(bits)) - 1;
+#else
+  return __builtin_ctz(bits);
+#endif
 }
 
 /// Calls f(i) for every set bit i, from the lowest.

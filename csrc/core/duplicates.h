@@ -28,8 +28,7 @@ struct Duplicates : OptimalPeople {
   SMAP_DEVICE void unite(Block& block) const {
     const int32_t people = state->found;
     block.each(people, [this](int32_t p) { twin[p] = p; });
-    block.each(people * people, [this, &block, people](int32_t i) {
-      const int32_t p = i / people, q = i % people;
+    block.each_pair(people, people, [this, &block](int32_t p, int32_t q) {
       if (q < p && same_body(p, q)) block.lower(&twin[p], q);
     });
     block.each(1, [this, people](int32_t) {
@@ -74,11 +73,11 @@ struct Duplicates : OptimalPeople {
     const int32_t people = state->found;
     count_joints(block);
     block.each(people, [this](int32_t p) { dropped[p] = 0; });
-    block.each(people * people, [this, people](int32_t i) {
-      if (lies_on_surer(i / people, i % people)) dropped[i / people] = 1;
+    block.each_pair(people, people, [this](int32_t p, int32_t q) {
+      if (lies_on_surer(p, q)) dropped[p] = 1;
     });
-    block.each(people * static_cast<int32_t>(joints), [this](int32_t i) {
-      if (dropped[i / joints]) nodes[i] = nowhere();
+    block.each_pair(people, static_cast<int32_t>(joints), [this](int32_t p, int32_t j) {
+      if (dropped[p]) node(p, j) = nowhere();
     });
   }
 

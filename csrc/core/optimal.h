@@ -48,14 +48,25 @@ struct OptimalAssociation : OptimalPeople {
   }
 
  private:
-  /// work(l, p) for the limbs of a step and all people.
+  /// work(l, p, i) for the limbs of a step, all people and i in 0..turns-1: what threads of a warp do is alike.
+  template <class Block, class Work>
+  SMAP_DEVICE void each_person(Block& block, int32_t step, int32_t turns, Work work) const {
+    const int32_t people = state->found, searches = order.limbs_of(step) * people;
+    if constexpr (Block::kSideBySide) {
+      block.each(searches * turns, [this, step, people, searches, work](int32_t i) {
+        const auto [l, p] = pair(step, people, i % searches);
+        work(l, p, i / searches);
+      });
+    } else {  // the same without dividing, which one thread would have to wait for
+      for (int32_t k = 0; k < order.limbs_of(step); ++k)
+        for (int32_t p = 0; p < people; ++p)
+          for (int32_t i = 0; i < turns; ++i) work(order.limb(step, k), p, i);
+    }
+  }
+
   template <class Block, class Work>
   SMAP_DEVICE void each_person(Block& block, int32_t step, Work work) const {
-    const int32_t people = state->found;
-    block.each(order.limbs_of(step) * people, [this, step, people, work](int32_t row) {
-      const auto [l, p] = pair(step, people, row);
-      work(l, p);
-    });
+    each_person(block, step, 1, [work](int32_t l, int32_t p, int32_t) { work(l, p); });
   }
 
   struct LimbOfPerson {
@@ -182,8 +193,8 @@ struct OptimalAssociation : OptimalPeople {
   /// Marks who holds the child peaks of the step's limbs, and finds whom they may go to.
   template <class Block>
   SMAP_DEVICE void find_candidates(Block& block, int32_t step, bool again) const {
-    block.each(order.limbs_of(step) * most_peaks, [this, step](int32_t i) {
-      const int32_t l = order.limb(step, i / most_peaks), c = i % most_peaks;
+    block.each_pair(order.limbs_of(step), most_peaks, [this, step](int32_t i, int32_t c) {
+      const int32_t l = order.limb(step, i);
       owner[l * most_peaks + c] = -1;
       if (c < peak_count[child(l)]) problem(l).clear(c);
     });
@@ -306,16 +317,13 @@ struct OptimalAssociation : OptimalPeople {
   /// Gives everybody the children of the step's limbs that are best for all together, and moves the branches below.
   template <class Block>
   SMAP_DEVICE void assign(Block& block, int32_t step) const {
-    const int32_t people = state->found, searches = order.limbs_of(step) * people;
-    block.each(searches * (kCandidates + 1), [this, step, people, searches](int32_t i) {
-      const auto [l, p] = pair(step, people, i % searches);
-      if (i < searches) {
-        order.each_joint_below(l, [this, p = p](int32_t j) { before[p * joints + j] = node(p, j); });
-      } else {
-        judge(l, p, i / searches - 1);
-      }
+    each_person(block, step, 1 + kCandidates, [this](int32_t l, int32_t p, int32_t turn) {
+      if (turn > 0) return judge(l, p, turn - 1);
+      order.each_joint_below(l, [this, p](int32_t j) { before[p * joints + j] = node(p, j); });
     });
-    each_person(block, step, [this, &block](int32_t l, int32_t p) { problem(l).bid(block, p); });
+    each_person(block, step, [this, &block](int32_t l, int32_t p) {
+      problem(l).bid(block, p, candidates_of(l, p).count);
+    });
     block.each_apart(order.limbs_of(step), [this, step](int32_t i) { problem(order.limb(step, i)).solve(); });
     each_person(block, step, [this](int32_t l, int32_t p) {
       hand_over(l, p);
@@ -337,12 +345,12 @@ struct OptimalAssociation : OptimalPeople {
     return edges + (l * rows + p) * kCandidates;
   }
 
-  /// What the i-th candidate of limb l is worth to person p.
+  /// What the i-th candidate of limb l, if there is one, is worth to person p.
   SMAP_HOST_DEVICE void judge(int64_t l, int64_t p, int32_t i) const {
     const Candidates& mine = candidates_of(l, p);
+    if (i >= mine.count) return;
     Assignment::Edge& edge = edges_of(l, p)[i];
     edge = {-1, 0};
-    if (i >= mine.count) return;
     const int32_t c = mine.list[i].peak, from = owner[l * most_peaks + c];
     if (from >= 0 && origin[from] == child(l)) return;  // somebody starts there
     const float own = fit(p, l, mine.list[i].limb) + near_first(p) + (from >= 0 ? branch(p, from, l) : 0.0f);
@@ -417,8 +425,7 @@ struct OptimalAssociation : OptimalPeople {
       }
     });
     const int32_t empty = static_cast<int32_t>(max_people) - state->kept;
-    block.each((people + empty) * all_joints, [this, people, all_joints, kept, row](int32_t i) {
-      const int32_t p = i / all_joints, j = i % all_joints;
+    block.each_pair(people + empty, all_joints, [this, people, kept, row](int32_t p, int32_t j) {
       if (p < people && !kept[p]) return;
       const int32_t at = p < people ? row[p] : state->kept + p - people;
       if (at >= max_people) return;

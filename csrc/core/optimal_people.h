@@ -141,9 +141,9 @@ struct OptimalPeople : ImageProblem {
   /// Fills `tallies` of the people as they are; overwrites `before`.
   template <class Block>
   SMAP_DEVICE void count_joints(Block& block) const {
-    block.each(state->found * static_cast<int32_t>(joints), [this](int32_t i) {
-      const int32_t k = nodes[i].peak;
-      before[i].x = k < 0 ? 0.0f : height(i % joints, k);
+    block.each_pair(state->found, static_cast<int32_t>(joints), [this](int32_t p, int32_t j) {
+      const int32_t k = node(p, j).peak;
+      before[p * joints + j].x = k < 0 ? 0.0f : height(j, k);
     });
     block.each(state->found, [this](int32_t p) {
       tallies[p] = tally([this, p](int64_t j) { return node(p, j).peak >= 0; },

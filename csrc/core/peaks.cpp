@@ -15,7 +15,12 @@
 namespace smap {
 namespace {
 
-constexpr int64_t kBlock = 32;  // pixels looked at together
+constexpr int64_t kBlock = 32;  // pixels of a row looked at together
+
+/// Where a block starts.
+struct Place {
+  int32_t y, x;
+};
 
 /// Bit patterns of a floating-point type as signed integers: positive values order like their bits.
 template <class Int>
@@ -36,15 +41,14 @@ bool look_at(const Int* pixels, int64_t n, const Bits<Int>& bits, bool* bad) {
   return hit != 0;
 }
 
-/// Lists the blocks, numbered row by row, with a value that passes the threshold; true when a value is not finite.
+/// Lists the blocks, row by row, with a value that passes the threshold; true when a value is not finite.
 template <class Int>
-bool look(const Int* map, int64_t height, int64_t width, int64_t stride, const Bits<Int>& bits, int32_t* hits,
+bool look(const Int* map, int64_t height, int64_t width, int64_t stride, const Bits<Int>& bits, Place* hits,
           int64_t* count) {
   bool bad = false;
-  int32_t block = 0;
   for (int64_t y = 0; y < height; ++y)
-    for (int64_t x = 0; x < width; x += kBlock, ++block) {
-      hits[*count] = block;
+    for (int64_t x = 0; x < width; x += kBlock) {
+      hits[*count] = {static_cast<int32_t>(y), static_cast<int32_t>(x)};
       *count += look_at(map + y * stride + x, width - x < kBlock ? width - x : kBlock, bits, &bad);
     }
   return bad;
@@ -86,6 +90,12 @@ struct Lanes {
   }
 };
 
+/// Asks for memory some way ahead: what the processor does so by itself ends with each page.
+inline void prefetch(const void* from, int64_t bytes) {
+  constexpr int64_t kAhead = 4096, kLine = 64;
+  for (int64_t i = 0; i < bytes; i += kLine) _mm_prefetch(static_cast<const char*>(from) + kAhead + i, _MM_HINT_T0);
+}
+
 SMAP_AVX2 inline bool any(__m256i mask) {
   return !_mm256_testz_si256(mask, mask);
 }
@@ -93,14 +103,14 @@ SMAP_AVX2 inline bool any(__m256i mask) {
 /// `look` for rows of a block or more.
 template <class Int>
 SMAP_AVX2 inline bool look_avx2(const Int* map, int64_t height, int64_t width, int64_t stride, const Bits<Int>& bits,
-                                int32_t* hits, int64_t* count) {
+                                Place* hits, int64_t* count) {
   const Lanes below = Lanes::all(static_cast<Int>(bits.above - 1));  // the highest pattern that does not pass
   Lanes extremes[2] = {Lanes::all(Int(0)), Lanes::all(Int(0))};      // highest and lowest patterns
-  int32_t block = 0;
   for (int64_t y = 0; y < height; ++y)
-    for (int64_t x = 0; x < width; x += kBlock, ++block) {
+    for (int64_t x = 0; x < width; x += kBlock) {
       // The last block of a row reaches back, over pixels that were looked at before.
       const Int* pixels = map + y * stride + (x + kBlock <= width ? x : width - kBlock);
+      prefetch(pixels, kBlock * static_cast<int64_t>(sizeof(Int)));
       Lanes top = Lanes::all(Int(0));
       for (int64_t i = 0; i < kBlock; i += static_cast<int64_t>(sizeof(Lanes) / sizeof(Int))) {
         const Lanes v = Lanes::load(pixels + i);
@@ -108,7 +118,7 @@ SMAP_AVX2 inline bool look_avx2(const Int* map, int64_t height, int64_t width, i
         extremes[1].raise_unsigned<Int>(v);
       }
       extremes[0].raise<Int>(top);
-      hits[*count] = block;
+      hits[*count] = {static_cast<int32_t>(y), static_cast<int32_t>(x)};
       *count += any(top.exceeds<Int>(below));
     }
   Int each[2 * sizeof(Lanes) / sizeof(Int)];
@@ -146,11 +156,11 @@ SMAP_AVX2 inline uint32_t mark_avx2(const Int* v, const Int* up, const Int* down
 
 template <class Int>
 bool scan(const FindPeaks& find, FindPeaks::Channel& channel, const Bits<Int>& bits, bool vectors,
-          std::vector<int32_t>& hits) {
+          std::vector<Place>& hits) {
   const MapView<2>& map = channel.map;
-  const int64_t h = map.size[0], w = map.size[1], blocks = (w + kBlock - 1) / kBlock;
+  const int64_t h = map.size[0], w = map.size[1];
   const Int* data = static_cast<const Int*>(map.data);
-  hits.resize(static_cast<size_t>(h * blocks));
+  hits.resize(static_cast<size_t>(h * ((w + kBlock - 1) / kBlock)));
   int64_t count = 0;
   bool bad;
 #ifdef SMAP_AVX2
@@ -161,7 +171,7 @@ bool scan(const FindPeaks& find, FindPeaks::Channel& channel, const Bits<Int>& b
 #endif
     bad = look(data, h, w, map.stride[0], bits, hits.data(), &count);
   for (int64_t k = 0; k < count; ++k) {
-    const int64_t y = hits[static_cast<size_t>(k)] / blocks, start = hits[static_cast<size_t>(k)] % blocks * kBlock;
+    const int64_t y = hits[static_cast<size_t>(k)].y, start = hits[static_cast<size_t>(k)].x;
     const Int* row = data + y * map.stride[0];
     const Int* up = y > 0 ? row - map.stride[0] : row;
     const Int* down = y < h - 1 ? row + map.stride[0] : row;
@@ -235,7 +245,7 @@ void find_peaks_on_host(const FindPeaks& find, bool vectors) {
   const Bits<int16_t> float16{lowest_above<Float16, int16_t>(find.threshold, find.scale, 0x7c00), 0x7fff, 0x7c00};
   const Bits<int16_t> bfloat16{lowest_above<BFloat16, int16_t>(find.threshold, find.scale, 0x7f80), 0x7fff, 0x7f80};
   const int64_t channels = find.count.numel();
-  std::vector<int32_t> hits;
+  std::vector<Place> hits;
   for (int64_t i = 0; i < channels; ++i) {
     FindPeaks::Channel channel = find.channel(i);
     bool bad;

@@ -24,6 +24,11 @@ class CudaBlock {
   }
 
   template <class F>
+  __device__ void each_pair(int32_t rows, int32_t columns, F f) {
+    each(rows * columns, [columns, f](int32_t i) { f(i / columns, i % columns); });
+  }
+
+  template <class F>
   __device__ void each_apart(int32_t count, F f) {
     if (thread_ % 32 == 0)
       for (int32_t i = thread_ / 32; i < count; i += threads_ / 32) f(i);

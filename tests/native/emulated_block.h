@@ -26,6 +26,11 @@ class EmulatedBlock {
   }
 
   template <class F>
+  void each_pair(int32_t rows, int32_t columns, F f) {
+    each(rows * columns, [&](int32_t i) { f(i / columns, i % columns); });
+  }
+
+  template <class F>
   void each_apart(int32_t count, F f) {
     each(count, f);
   }
