@@ -76,9 +76,7 @@ py::array_t<T> result(View<T, N>& view, const int64_t (&shape)[static_cast<size_
 }
 
 py::tuple find_peaks(const py::array& heatmaps, float threshold, float scale, int64_t capacity, bool official) {
-  check(threshold >= 0, "threshold", "be at least 0", threshold);
-  check(scale > 0, "scale", "be positive", scale);
-  check(capacity >= 1, "capacity", "be at least 1", capacity);
+  check_peak_rules(threshold, scale, capacity);
   FindPeaks find;
   find.heatmaps = map_view(heatmaps, "heatmaps", {-1, -1, -1, -1});
   const int64_t batch = find.heatmaps.size[0], joints = find.heatmaps.size[1];
@@ -110,7 +108,7 @@ py::tuple associate(const py::array& pafs, const py::array& limb_depths, const p
   body.xy = view<float>(xy, "xy", {batch, -1, -1, 2});
   const int64_t joints = body.xy.size[1], capacity = body.xy.size[2];
   check(joints > 0, "xy", "have at least one joint", "none");
-  check_rules(max_people, joints, counted_share);
+  check_rules(max_people, joints, capacity, counted_share);
   body.score = view<float>(score, "score", {batch, joints, capacity});
   body.count = view<int64_t>(count, "count", {batch, joints});
   body.limbs = view<int64_t>(limbs, "limbs", {limbs_count, 3});

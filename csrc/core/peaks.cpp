@@ -8,9 +8,11 @@
 #include <limits>
 #include <sstream>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "core/avx2.h"
+#include "core/text.h"
 
 namespace smap {
 namespace {
@@ -238,6 +240,12 @@ bool scan_any_stride(const FindPeaks& find, FindPeaks::Channel& channel) {
 }
 
 }  // namespace
+
+void check_peak_rules(double threshold, double scale, int64_t capacity) {
+  check(threshold >= 0, "threshold", "be at least 0", threshold);
+  check(scale > 0, "scale", "be positive", scale);
+  check(capacity >= 1 && capacity <= kMostPeaks, "capacity", "be 1 to " + std::to_string(kMostPeaks), capacity);
+}
 
 void find_peaks_on_host(const FindPeaks& find, bool vectors) {
   const Bits<int32_t> float32{lowest_above<float, int32_t>(find.threshold, find.scale, 0x7f800000), 0x7fffffff,

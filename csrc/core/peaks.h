@@ -5,6 +5,9 @@
 
 namespace smap {
 
+/// Capacity of a joint at most. Each peak may start a person, twice (root and neck), and people are paired in 32 bits.
+constexpr int64_t kMostPeaks = 1 << 14;
+
 /// Peaks of channel i of the flattened (image, joint) grid.
 struct FindPeaks {
   MapView<4> heatmaps;     // (B, J, h, w)
@@ -121,6 +124,9 @@ struct FindPeaks {
     c.score(c.found++) = v;
   }
 };
+
+/// Throws std::invalid_argument for numbers that no search can go by.
+void check_peak_rules(double threshold, double scale, int64_t capacity);
 
 /// The same on the CPU, faster: reads every pixel once as an integer and looks closer only above the threshold.
 /// Throws std::invalid_argument when a heatmap value is not finite. Without `vectors` as a CPU without AVX2 would.

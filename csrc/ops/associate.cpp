@@ -30,7 +30,7 @@ std::tuple<Tensor, Tensor, Tensor> associate(const Tensor& pafs, const Tensor& l
   body.limbs = view<const int64_t>(limbs, "limbs", {limbs_count, 3});
   body.lengths = view<const double>(lengths, "lengths", {limbs_count});
   check(joints >= 1, "xy", "have at least one joint", "none");
-  check_rules(max_people, joints, counted_share);
+  check_rules(max_people, joints, capacity, counted_share);
   const bool empty_map = (limbs_count > 0 && h * w == 0) || body.root_depth.size[1] * body.root_depth.size[2] == 0;
   check(batch == 0 || !empty_map, "maps", "have at least one pixel", "an empty map");
   body.options.mode = association_named(mode);

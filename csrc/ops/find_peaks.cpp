@@ -9,9 +9,7 @@ namespace smap {
 
 std::tuple<Tensor, Tensor, Tensor> find_peaks(const Tensor& heatmaps, double threshold, double scale, int64_t capacity,
                                               bool official) {
-  check(threshold >= 0, "threshold", "be at least 0", threshold);
-  check(scale > 0, "scale", "be positive", scale);
-  check(capacity >= 1, "capacity", "be at least 1", capacity);
+  check_peak_rules(threshold, scale, capacity);
   FindPeaks find;
   find.heatmaps = map_view(heatmaps, "heatmaps", {-1, -1, -1, -1});
   const int64_t batch = find.heatmaps.size[0], joints = find.heatmaps.size[1];

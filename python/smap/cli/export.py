@@ -16,7 +16,8 @@ from ._files import prepare_folder
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", type=Path, metavar="OUT.pt2")
     parser.add_argument("--compile", action="store_true", help="a package of machine code for this kind of processor")
-    parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32", help="of the network")
+    dtypes, dtype = ("float32", "bfloat16", "float16"), "float32"
+    parser.add_argument("--dtype", choices=dtypes, default=dtype, help=f"of the network (default: {dtype})")
     parser.add_argument(
         "--max-people", type=positive, help="size of the output (default: the weights' or DecodeConfig's)"
     )

@@ -226,6 +226,10 @@ class AuthorsPredictions:
 
     ``pred_2d`` is people x 15 x (x, y, Z, score) in network-input pixels, ``pred_3d`` people x 15 x (X, Y, Z, score) in
     centimetres; people without a root are none. Images are found by the last two parts of their path.
+
+    Raises:
+        FileNotFoundError: no such file.
+        DatasetError: not such a file.
     """
 
     def __init__(self, file: str | Path, input_size: tuple[int, int] = (832, 512)) -> None:
@@ -266,6 +270,9 @@ class MatPredictions:
     """``preds_2d_kpt_mupots.mat`` and ``preds_3d_kpt_mupots.mat`` of the 3DMPPE release and those who follow it.
 
     One array per image ``TS1_img_000000``: people x 17 (or more) MuPoTS-3D joints x 2 pixels, and x 3 millimetres.
+
+    Raises:
+        DatasetError: one of the two files is missing or damaged.
     """
 
     def __init__(self, folder: str | Path) -> None:

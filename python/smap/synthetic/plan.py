@@ -97,7 +97,11 @@ class Plan:
 
     @staticmethod
     def join(plans: Sequence[Plan]) -> Plan:
-        """Several plans as one. They must agree in sizes and supersampling."""
+        """Several plans as one.
+
+        Raises:
+            ValueError: sizes or supersampling differ.
+        """
         first = plans[0]
         if len(plans) == 1:
             return first
