@@ -321,9 +321,8 @@ struct OptimalAssociation : OptimalPeople {
       if (turn > 0) return judge(l, p, turn - 1);
       order.each_joint_below(l, [this, p](int32_t j) { before[p * joints + j] = node(p, j); });
     });
-    each_person(block, step, [this, &block](int32_t l, int32_t p) {
-      problem(l).bid(block, p, candidates_of(l, p).count);
-    });
+    each_person(block, step,
+                [this, &block](int32_t l, int32_t p) { problem(l).bid(block, p, candidates_of(l, p).count); });
     block.each_apart(order.limbs_of(step), [this, step](int32_t i) { problem(order.limb(step, i)).solve(); });
     each_person(block, step, [this](int32_t l, int32_t p) {
       hand_over(l, p);
