@@ -138,6 +138,20 @@ struct OptimalPeople : ImageProblem {
     return {static_cast<int32_t>(k), all.xy(b, joint, k, 0), all.xy(b, joint, k, 1), limb};
   }
 
+  SMAP_HOST_DEVICE Assignment problem(int64_t l) const {
+    Assignment problem;
+    problem.rows = state->found;
+    problem.columns = peak_count[child(l)];
+    problem.edges = edges_of(l, 0);
+    problem.stride = kCandidates;
+    problem.lend(lent + l * Assignment::words(rows, most_peaks));
+    return problem;
+  }
+
+  SMAP_HOST_DEVICE Assignment::Edge* edges_of(int64_t l, int64_t p) const {
+    return edges + (l * rows + p) * kCandidates;
+  }
+
   /// Fills `tallies` of the people as they are; overwrites `before`.
   template <class Block>
   SMAP_DEVICE void count_joints(Block& block) const {
