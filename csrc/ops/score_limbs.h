@@ -15,14 +15,15 @@ struct ScoreLimbs {
   View<const int64_t, 2> limbs;  // (L, 3) parent, child, 1 when sampled from the child
   View<float, 4> scores;         // (B, L, K, K); out, -1 where there is no limb, NaN where a PAF is not finite
 
+  SMAP_HOST_DEVICE bool is_joint(int64_t joint) const { return joint >= 0 && joint < count.size[1]; }
+
   SMAP_HOST_DEVICE void operator()(int64_t i) const {
     const int64_t limbs_count = scores.size[1], capacity = scores.size[2];
     const int64_t c = i % capacity, a = i / capacity % capacity, l = i / capacity / capacity % limbs_count;
     const int64_t b = i / capacity / capacity / limbs_count, parent = limbs(l, 0), child = limbs(l, 1);
     float& out = scores(b, l, a, c);
     out = LimbScore::kNoLimb;
-    const int64_t joints = count.size[1];
-    if (parent < 0 || child < 0 || parent >= joints || child >= joints) return;
+    if (!is_joint(parent) || !is_joint(child)) return;
     if (a >= count(b, parent) || c >= count(b, child)) return;
     const LimbScore score(options, pafs[b][l], limbs(l, 2) != 0);
     float length;

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from smap.ops.score_limbs import reference, score_limbs
 
@@ -26,6 +28,20 @@ def inputs(batch: int = 2, capacity: int = 4, seed: int = 0, dtype: torch.dtype 
 def test_equals_reference(batch: int, capacity: int, official: bool, device: torch.device) -> None:
     args = [*inputs(batch, capacity), 1.5, 0.05, 0.5, official]
     check_op(OP, score_limbs, reference, args, device)
+
+
+@given(
+    seed=st.integers(0, 2**31),
+    capacity=st.integers(1, 20),  # more than the eight lanes of a vector
+    scale=st.sampled_from([1.0, 3.0]),
+    counted_share=st.sampled_from([0.0, 0.5, 0.8, 0.95]),
+    official=st.booleans(),
+)
+def test_equals_reference_however_many_peaks(
+    seed: int, capacity: int, scale: float, counted_share: float, official: bool
+) -> None:
+    args = [*inputs(1, capacity, seed), scale, 0.05, counted_share, official]
+    assert torch.equal(score_limbs(*args), reference(*args))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
