@@ -51,12 +51,14 @@ default=python/smap/weights/default.safetensors
 begin=(--start-from "$default")
 [[ -n ${FROM:-} ]] && begin=(--continue-from "$FROM")
 
-if ((${NEGATIVES:-0})); then # none that mislead is no failure
+if ((${NEGATIVES:-0})); then
   "$python" -m smap negatives "$run/config.toml" --pack "$pack" --weights "${NEGATIVES_OF:-$default}" --device "${DEVICE:-cuda}" \
     --count "$NEGATIVES" --seed "${SEED:-1000000}" --workers $(($(nproc) > 2 ? $(nproc) - 2 : 1)) --quiet \
     --out "$run/hard.json" &
-  wait $! || true
+  mined=0
+  wait $! || mined=$?
   ((stopping)) && exit 143
+  ((mined < 2)) || exit "$mined" # 1: none mislead
   if [[ -e $run/hard.json ]]; then
     cat >>"$run/config.toml" <<TOML
 

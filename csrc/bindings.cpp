@@ -108,7 +108,7 @@ py::tuple associate(const py::array& pafs, const py::array& limb_depths, const p
   body.xy = view<float>(xy, "xy", {batch, -1, -1, 2});
   const int64_t joints = body.xy.size[1], capacity = body.xy.size[2];
   check(joints > 0, "xy", "have at least one joint", "none");
-  check_rules(max_people, joints, capacity, counted_share);
+  check_rules(max_people, joints, counted_share);
   body.score = view<float>(score, "score", {batch, joints, capacity});
   body.count = view<int64_t>(count, "count", {batch, joints});
   body.limbs = view<int64_t>(limbs, "limbs", {limbs_count, 3});

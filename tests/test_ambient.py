@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from smap import Camera, DecodeConfig, Estimator, Letterbox, People
 from smap.lift import Views, tree_of
@@ -45,6 +46,13 @@ def test_constants_of_unreal_tensors_do_not_outlive_their_mode() -> None:
     with FakeTensorMode() as mode:
         normalise(mode.from_tensor(images))
     assert float(normalise(images)[0, 0, 0, 0]) < 0
+
+
+def test_modes_of_real_tensors_share_constants() -> None:
+    """A CUDA graph must not make them while it is captured, and they must be kept for it."""
+    outside = tree_of(SMAP15, torch.device("cpu"))
+    with FlopCounterMode(display=False):
+        assert tree_of(SMAP15, torch.device("cpu")) is outside
 
 
 def test_defaults_of_the_caller_do_not_reach_constants() -> None:

@@ -4,7 +4,6 @@
 #include <stdexcept>
 #include <string>
 
-#include "core/peaks.h"
 #include "core/text.h"
 
 namespace smap {
@@ -54,8 +53,7 @@ Association association_named(const std::string& name) {
   throw std::invalid_argument("mode must be paf, depth-aware or optimal, got " + name);
 }
 
-void check_rules(int64_t max_people, int64_t joints, int64_t capacity, double counted_share) {
-  check(capacity <= kMostPeaks, "xy", "have at most " + std::to_string(kMostPeaks) + " peaks of a joint", capacity);
+void check_rules(int64_t max_people, int64_t joints, double counted_share) {
   check(max_people >= 1, "max_people", "be at least 1", max_people);
   check(max_people < (int64_t{1} << 31) / joints, "max_people", "be less than 2^31 with all their joints", max_people);
   check(counted_share >= 0, "counted_share", "be at least 0", counted_share);

@@ -20,7 +20,7 @@ struct Associate : AssociationProblem {
 };
 
 /// Throws std::invalid_argument for numbers that no association can go by; before memory is asked for.
-void check_rules(int64_t max_people, int64_t joints, int64_t capacity, double counted_share);
+void check_rules(int64_t max_people, int64_t joints, double counted_share);
 
 /// All images on the CPU. Throws std::invalid_argument when a map value that is read is not finite, a limb names a
 /// joint that does not exist or a length is negative. `workspace` and `status` are not used.

@@ -5,8 +5,7 @@
 
 namespace smap {
 
-/// Capacity of a joint at most. Each peak may start a person, twice (root and neck), and people are paired in 32 bits.
-constexpr int64_t kMostPeaks = 1 << 14;
+constexpr int64_t kMostPeaks = 1 << 24;  // capacity of a joint at most
 
 /// Peaks of channel i of the flattened (image, joint) grid.
 struct FindPeaks {

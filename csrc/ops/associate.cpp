@@ -1,5 +1,6 @@
 #include "ops/associate.h"
 
+#include <algorithm>
 #include <string>
 #include <tuple>
 
@@ -30,7 +31,7 @@ std::tuple<Tensor, Tensor, Tensor> associate(const Tensor& pafs, const Tensor& l
   body.limbs = view<const int64_t>(limbs, "limbs", {limbs_count, 3});
   body.lengths = view<const double>(lengths, "lengths", {limbs_count});
   check(joints >= 1, "xy", "have at least one joint", "none");
-  check_rules(max_people, joints, capacity, counted_share);
+  check_rules(max_people, joints, counted_share);
   const bool empty_map = (limbs_count > 0 && h * w == 0) || body.root_depth.size[1] * body.root_depth.size[2] == 0;
   check(batch == 0 || !empty_map, "maps", "have at least one pixel", "an empty map");
   body.options.mode = association_named(mode);
@@ -49,6 +50,9 @@ std::tuple<Tensor, Tensor, Tensor> associate(const Tensor& pafs, const Tensor& l
   body.people_count = view<int64_t>(people_count, "people_count", {batch});
   body.root_depths = view<float>(root_depths, "root_depths", {batch, max_people});
 #ifdef SMAP_WITH_CUDA
+  // Threads of a block number pairs of people and joints, or of people and all peaks of a step's limbs, in 32 bits.
+  const int64_t rows = max_people + ImageProblem::most_people(body), of_each = limbs_count * 32 * bit_words(capacity);
+  check(rows * std::max(joints, of_each) < int64_t{1} << 31, "xy", "have fewer peaks on a GPU", capacity);
   const int64_t words =
       body.options.mode == Association::kOptimal ? body.workspace_size() : AssociationMemory(body).words();
   Tensor workspace = empty(pafs, {batch, words}, ScalarType::Int);

@@ -29,7 +29,7 @@ Tensor backdrop(const Tensor& texels, const Tensor& images, const Tensor& layers
         shape_text(masks.sizes().data(), masks.dim()));
   Tensor out = empty(layers, {pictures, height, width, 3}, ScalarType::Byte);
   body.out = static_cast<uint8_t*>(out.data_ptr());
-  run(body, pictures * height * width, layers);
+  run_pixels(body, pictures, height, width, layers);
   return out;
 }
 

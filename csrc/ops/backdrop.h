@@ -23,8 +23,9 @@ enum LayerColumn {
 };
 
 constexpr int kLayers = 2;
-constexpr float kFarTimes = 1e6f;  // repetitions of a crop beyond which its first texel stands for it
-constexpr int kColourSize = 6;     // gain and offset of each channel
+constexpr float kFarTimes = 1e6f;                   // repetitions of a crop beyond which its first texel stands for it
+constexpr int kColourSize = 6;                      // gain and offset of each channel
+constexpr int64_t kLongestSide = int64_t{1} << 30;  // of a picture, texels
 
 /// Pixel i of the flattened (picture, y, x) grid.
 struct Backdrop {
@@ -37,9 +38,11 @@ struct Backdrop {
   int64_t image_count, texel_count, height, width, shadow_height, shadow_width;
   float shadow_across, shadow_down;  // pixels of the shadows' mask per pixel
 
-  SMAP_HOST_DEVICE void operator()(int64_t i) const {
-    const int64_t line = i / width, b = line / height;
-    const float x = static_cast<float>(i - line * width), y = static_cast<float>(line - b * height);
+  SMAP_HOST_DEVICE void operator()(int64_t i) const { pixel(i / width / height, i / width % height, i % width); }
+
+  SMAP_HOST_DEVICE void pixel(int64_t b, int64_t row, int64_t column) const {
+    const int64_t i = (b * height + row) * width + column;
+    const float x = static_cast<float>(column), y = static_cast<float>(row);
     const float* layer = layers + b * kLayers * kLayerColumns;
     const float* second = layer + kLayerColumns;
     if (second[kImage] >= 0.f && dot(second + kLine, x, y) > 0.f) layer = second;
@@ -64,8 +67,8 @@ struct Backdrop {
   SMAP_HOST_DEVICE void show(const float* layer, float x, float y, float (&rgb)[3]) const {
     const int64_t* image = images + 3 * static_cast<int64_t>(layer[kImage]);
     const int64_t image_width = image[1], image_height = image[2];
-    if (image[0] < 0 || image[0] > texel_count || image_width < 1 || image_height < 1 || image_width > texel_count ||
-        image_height > (texel_count - image[0]) / 3 / image_width) {
+    if (image_width < 1 || image_height < 1 || image_width > kLongestSide || image_height > kLongestSide ||
+        image[0] < 0 || image[0] > texel_count - 3 * image_width * image_height) {
       return;
     }
     const float* m = layer + kMatrix;

@@ -151,6 +151,20 @@ void run(const Body& body, int64_t count, [[maybe_unused]] const Tensor& like) {
 #endif
 }
 
+/// `run` over the flattened (picture, y, x) grid. On the CPU `body.pixel(picture, y, x)`, which spares three divisions
+/// a pixel.
+template <class Body>
+void run_pixels(const Body& body, int64_t pictures, int64_t height, int64_t width, const Tensor& like) {
+#ifdef SMAP_WITH_CUDA
+  run(body, pictures * height * width, like);
+#else
+  static_cast<void>(like);
+  for (int64_t b = 0; b < pictures; ++b)
+    for (int64_t y = 0; y < height; ++y)
+      for (int64_t x = 0; x < width; ++x) body.pixel(b, y, x);
+#endif
+}
+
 }  // namespace smap
 
 // The foot of an op's .cpp: its schema once, its implementation for whichever library is being compiled.

@@ -25,7 +25,7 @@ Tensor shade(const Tensor& visibility, const Tensor& screen, const Tensor& norma
   body.lights = elements<const float>(light, "lights", {pictures, kLightSize}, screen);
   Tensor out = empty(screen, {pictures, body.height, body.width, 3}, ScalarType::Byte);
   body.image = static_cast<uint8_t*>(out.data_ptr());
-  run(body, pictures * body.height * body.width, screen);
+  run_pixels(body, pictures, body.height, body.width, screen);
   return out;
 }
 

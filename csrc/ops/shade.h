@@ -27,8 +27,10 @@ struct Shade {
   uint8_t* image;             // (B, height, width, 3); out
   int64_t height, width;
 
-  SMAP_HOST_DEVICE void operator()(int64_t i) const {
-    const int64_t b = i / (height * width), y = i / width % height, x = i % width;
+  SMAP_HOST_DEVICE void operator()(int64_t i) const { pixel(i / (height * width), i / width % height, i % width); }
+
+  SMAP_HOST_DEVICE void pixel(int64_t b, int64_t y, int64_t x) const {
+    const int64_t i = (b * height + y) * width + x;
     const int s = meshes.supersample;
     int64_t keys[kMaxSupersample * kMaxSupersample];
     int covered = 0;

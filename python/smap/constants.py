@@ -36,7 +36,7 @@ def constant_tensors(build: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(build)
     def constants(*args: P.args, **kwargs: P.kwargs) -> T:
-        if torch.compiler.is_compiling() or is_in_torch_dispatch_mode():
+        if torch.compiler.is_compiling() or _makes_unreal_tensors():
             return build(*args, **kwargs)
         made = cached(*args, **kwargs)
         if (kept := getattr(_asked, "constants", None)) is not None:
@@ -44,6 +44,10 @@ def constant_tensors(build: Callable[P, T]) -> Callable[P, T]:
         return made
 
     return constants
+
+
+def _makes_unreal_tensors() -> bool:
+    return is_in_torch_dispatch_mode() and type(torch.empty(0)) is not torch.Tensor
 
 
 @contextmanager

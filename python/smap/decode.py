@@ -27,7 +27,7 @@ class DecodeConfig:
             Eq. 2); ``"paf"``: the 2-D baseline.
         map_scale: heatmaps and PAFs are multiplied by it before the thresholds below apply.
         peak_threshold: heatmap value that a peak must exceed.
-        max_peaks: capacity per joint and image, 16,384 at most; when there are more, the best by score stay.
+        max_peaks: capacity per joint and image; when there are more, the best by score stay.
         max_people: capacity per image; when there are more, the nearest stay.
         sample_threshold: component along the limb that a PAF sample must exceed to count.
         counted_share: share of a limb's samples that must count, exclusive; ``"optimal"`` has its own, one half.

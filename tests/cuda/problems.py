@@ -51,11 +51,16 @@ def association(given: dict[str, Tensor], **settings: Any) -> list[Any]:
 
 
 def problems(
-    seed: int, dtype: torch.dtype = torch.float32, batch: int = 3, count: int = 12, **settings: Any
+    seed: int,
+    dtype: torch.dtype = torch.float32,
+    batch: int = 3,
+    count: int = 12,
+    peaks: int = PEAKS,
+    **settings: Any,
 ) -> dict[str, list[Any]]:
     """Op name -> arguments; each takes what the one before gave for the maps of random people under noise.
 
-    ``settings`` are those of ``associate``.
+    ``peaks`` is their capacity, which the noise fills; ``settings`` are those of ``associate``.
     """
     ops = torch.ops.smap
     crowd = people(batch, count, seed)
@@ -64,7 +69,7 @@ def problems(
     noisy = [t + 0.05 * torch.randn(t.shape, generator=random) for t in (heatmaps[:, 0], pafs[:, 0])]
     root_depth = torch.where(root_depth == 0, 2 + torch.rand(root_depth.shape, generator=random), root_depth)
     maps = [t.to(dtype) for t in (*noisy, limb_depths[:, 0].nan_to_num(), root_depth)]
-    xy, score, found = ops.find_peaks(maps[0], 0.1, 1.0, PEAKS, False)
+    xy, score, found = ops.find_peaks(maps[0], 0.1, 1.0, peaks, False)
     limbs, lengths = limb_tables(SMAP15, torch.device("cpu"))
     given = dict(zip(("pafs", "limb_depths", "root_depth"), maps[1:], strict=True))
     given |= {"xy": xy, "score": score, "count": found, "limbs": limbs, "lengths": lengths}
@@ -76,7 +81,7 @@ def problems(
     cameras = torch.rand(batch, 4, generator=random) * 100 + 300
     return {
         "make_targets": [*crowd, HEIGHT, WIDTH, dtype],
-        "find_peaks": [maps[0], 0.1, 1.0, PEAKS, False],
+        "find_peaks": [maps[0], 0.1, 1.0, peaks, False],
         "score_limbs": [maps[1], xy, found, limbs, 1.0, 0.05, 0.6, False],
         "associate": solve,
         "read_limb_depths": [maps[2], xy, table, tree.limbs, 4, 10, True],

@@ -115,10 +115,6 @@ def test_equal_depths_keep_raster_order_and_the_nearest_stay() -> None:
         ({9: lambda t: 0}, "max_people must be at least 1, got 0"),
         ({9: lambda t: 2**30}, "max_people must be less than 2.31 with all their joints"),
         ({7: lambda t: -t}, "lengths must be at least 0, got -"),
-        (
-            {3: lambda t: t.new_zeros(*t.shape[:2], 16385, 2), 4: lambda t: t.new_zeros(*t.shape[:2], 16385)},
-            "xy must have at most 16384 peaks of a joint, got 16385",
-        ),
         ({18: lambda t: -1.0}, "counted_share must be at least 0, got -1"),
     ],
 )

@@ -99,8 +99,8 @@ def test_every_kind_of_bad_value_is_seen(bits: int, place: tuple[int, int]) -> N
         ([torch.zeros(1, 2, 3)], r"heatmaps must have shape \(\*, \*, \*, \*\), got \(1, 2, 3\)"),
         ([torch.zeros(1, 1, 3, 3, dtype=torch.int64)], "heatmaps must be float32, float16 or bfloat16, got int64"),
         ([torch.zeros(1, 1, 3, 3), -1.0], "threshold must be at least 0, got -1"),
-        ([torch.zeros(1, 1, 3, 3), 0.1, 1.0, 0], "capacity must be 1 to 16384, got 0"),
-        ([torch.zeros(1, 1, 3, 3), 0.1, 1.0, 2**62], "capacity must be 1 to 16384, got 46116"),
+        ([torch.zeros(1, 1, 3, 3), 0.1, 1.0, 0], "capacity must be 1 to 16777216, got 0"),
+        ([torch.zeros(1, 1, 3, 3), 0.1, 1.0, 2**62], "capacity must be 1 to 16777216, got 46116"),
     ],
 )
 def test_says_what_is_wrong(args: list[object], message: str) -> None:

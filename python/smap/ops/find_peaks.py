@@ -22,7 +22,7 @@ def find_peaks(
         heatmaps: ``(B, J, h, w)`` float32, float16 or bfloat16, any strides.
         threshold: scaled values must be above it; at least 0.
         scale: values are multiplied by it before they are compared with the threshold.
-        capacity: peaks per joint and image, 16,384 at most.
+        capacity: peaks per joint and image.
         official: the authors' rules: strictly above all eight neighbours, compared as scaled values, never on the
             border, position is the centroid of the positive values in a 7x7 window, the first ``capacity`` in raster
             order stay.
