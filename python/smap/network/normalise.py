@@ -27,7 +27,8 @@ def normalise(images: Tensor) -> Tensor:
         raise ValueError(f"images must be (B, H, W, 3), got {tuple(images.shape)}")
     scale, shift = _row(images.shape[2], images.device)
     rows = images.flatten(2).float()  # whole rows: factors of three numbers keep a CPU from using its vectors
-    batch: Tensor = rows.mul_(scale).add_(shift).unflatten(2, (-1, 3)).permute(0, 3, 1, 2)
+    torch.addcmul(shift, rows, scale, out=rows)
+    batch: Tensor = rows.unflatten(2, (-1, 3)).permute(0, 3, 1, 2)
     return batch
 
 
