@@ -25,6 +25,18 @@ def faults(call, rounds=5):
 """
 
 
+TARGETS = """
+from smap import SMAP15
+from smap.ops import make_targets
+
+def targets(batch, height, width):
+    joints, depths = torch.zeros(batch, 1, 15, 2), torch.ones(batch, 1, 15)
+    people = joints, depths, torch.ones(batch, 1, 15, dtype=torch.uint8), torch.ones(batch)
+    return make_targets(*people, torch.tensor(SMAP15.limbs), torch.full((5, 2), 2.0), (height, width))
+
+"""
+
+
 def printed(program: str) -> list[float]:
     """What a program that ends with a line of numbers prints."""
     run = subprocess.run([sys.executable, "-c", FAULTS + program], capture_output=True, text=True, check=True)
@@ -53,16 +65,15 @@ print(faults(fill), int(keep_freed_memory()), faults(fill))
     assert after < 100 < before
 
 
+def test_targets_take_the_pages_of_the_ones_before() -> None:
+    (count,) = printed(TARGETS + "print(faults(lambda: targets(1, 128, 208)))")  # 30 MB
+    assert count < 300  # 7,400 without, in one process or another
+
+
 def test_large_targets_come_in_large_pages() -> None:
     pages = Path("/sys/kernel/mm/transparent_hugepage/enabled")
     if not pages.exists() or "[never]" in pages.read_text():
         pytest.skip("needs a kernel with large pages")
-    (count,) = printed("""
-from smap import SMAP15
-from smap.ops import make_targets
-people = [torch.zeros(2, 1, 15, 2), torch.ones(2, 1, 15), torch.ones(2, 1, 15, dtype=torch.uint8), torch.ones(2)]
-scales = torch.full((5, 2), 2.0)
-print(faults(lambda: make_targets(*people, torch.tensor(SMAP15.limbs), scales, (256, 416))))
-""")
+    (count,) = printed(TARGETS + "print(faults(lambda: targets(2, 256, 416)))")
     bytes_written = 2 * 5 * 57 * 256 * 416 * 4
     assert count < bytes_written / 4096 / 10

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from ..errors import BuildError
+from ..memory import reuse_freed_blocks
 
 
 def _find() -> Path:
@@ -37,6 +38,7 @@ def _load() -> bool:
 
 LIBRARIES = _find()  # programs in other languages load `_ops.so` from here, and then `_ops_cuda.so` for a GPU
 HAS_CUDA = _load()
+reuse_freed_blocks()  # results as large as training targets come again and again
 
 # Without gradient, and without the detour through Python that saying so there costs: results of the first four are
 # chosen, not computed, and the wrapper of the last knows a way that has gradients.
