@@ -23,7 +23,8 @@ LAYERS = [
     {"graph"},
     {"lift", "data"},
     {"decode", "synthetic"},
-    {"ops", "network", "canvas"},
+    {"network"},
+    {"ops", "canvas"},
     {"maps", "people", "sample"},
     {"skeleton", "camera", "letterbox", "image"},
     {"constants", "errors", "files", "memory", "worker", "_core"},
@@ -116,17 +117,19 @@ def test_cuda_sources_include_no_torch() -> None:
         check(path)
 
 
-def test_every_op_has_all_its_parts() -> None:
-    names = re.search(r"set\(SMAP_OPS\s+([^)]*)\)", (ROOT / "CMakeLists.txt").read_text())
+@pytest.mark.parametrize("on", ["SMAP_OPS", "SMAP_CPU_OPS"])
+def test_every_op_has_all_its_parts(on: str) -> None:
+    names = re.search(rf"set\({on}\s+([^)]*)\)", (ROOT / "CMakeLists.txt").read_text())
     assert names
+    cuda = on == "SMAP_OPS"
     for op in names[1].split():
         for part_ in (
             f"csrc/ops/{op}.h",
             f"csrc/ops/{op}.cpp",
-            f"csrc/ops/{op}.cu",
             f"python/smap/ops/{op}.py",
             f"tests/ops/test_{op}.py",
             f"benchmarks/bench_{op}.py",
         ):
             assert (ROOT / part_).is_file(), f"{op} lacks {part_}"
-        assert op in EVERY_NAME, f"{op} has no problem for tests/cuda"
+        assert (ROOT / f"csrc/ops/{op}.cu").is_file() == cuda, f"{op}.cu"
+        assert (op in EVERY_NAME) == cuda, f"{op} in the problems of tests/cuda"

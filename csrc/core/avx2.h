@@ -6,11 +6,17 @@
 #include <immintrin.h>
 
 #define SMAP_AVX2 __attribute__((target("avx2")))
+#define SMAP_AVX2_FMA __attribute__((target("avx2,fma")))
 
 namespace smap {
 
 inline bool processor_has_avx2() {
   static const bool has = __builtin_cpu_supports("avx2");
+  return has;
+}
+
+inline bool processor_has_avx2_fma() {
+  static const bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   return has;
 }
 

@@ -6,18 +6,6 @@
 
 namespace smap {
 
-/// `t`, or a contiguous copy of it: kernels here address elements without strides.
-inline Tensor dense(const Tensor& t) {
-  return t.is_contiguous() ? t : torch::stable::contiguous(t);
-}
-
-/// The elements of a dense tensor of this shape (-1 is free).
-template <class T, size_t N>
-T* elements(const Tensor& t, const char* what, const int64_t (&shape)[N], const Tensor& like) {
-  check_same_device(t, what, like);
-  return view<T>(t, what, shape).data;
-}
-
 /// What a `Meshes` points to, kept alive.
 struct MeshTensors {
   Tensor screen, uv, triangles, instances, texels, textures;

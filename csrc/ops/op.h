@@ -130,6 +130,18 @@ inline void check_same_device(const Tensor& t, const char* what, const Tensor& l
   check(t.device() == like.device(), what, "be on the same device as the other tensors", "another device");
 }
 
+/// `t`, or a contiguous copy of it, for kernels that address elements without strides.
+inline Tensor dense(const Tensor& t) {
+  return t.is_contiguous() ? t : torch::stable::contiguous(t);
+}
+
+/// The elements of a dense tensor of this shape (-1 is free).
+template <class T, size_t N>
+T* elements(const Tensor& t, const char* what, const int64_t (&shape)[N], const Tensor& like) {
+  check_same_device(t, what, like);
+  return view<T>(t, what, shape).data;
+}
+
 #ifdef SMAP_WITH_CUDA
 /// The stream that torch launches on for this tensor's device (a `cudaStream_t`). See stream.cpp.
 void* current_stream(const Tensor& t);

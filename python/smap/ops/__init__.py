@@ -12,6 +12,7 @@ from .read_limb_depths import read_limb_depths
 from .score_limbs import score_limbs
 from .shade import shade
 from .skin import skin
+from .winograd_conv import winograd_conv
 
 __all__ = [
     "HAS_CUDA",
@@ -28,4 +29,5 @@ __all__ = [
     "score_limbs",
     "shade",
     "skin",
+    "winograd_conv",
 ]

@@ -1,0 +1,48 @@
+// Convolution with 3x3 kernels by minimal filtering, F(4x4, 3x3) (Lavin and Gray, "Fast algorithms for convolutional
+// neural networks", CVPR 2016): a square of 4x4 outputs takes 36 products of two channels instead of 144.
+//
+// Squares ("tiles") are read as patches of 6x6 pixels, patches transformed to 36 numbers a channel, each of the 36
+// multiplied with a matrix of its own (inputs x outputs, the transformed weight), and the sums transformed back.
+#pragma once
+
+#include <cstdint>
+
+namespace smap {
+
+constexpr int64_t kTile = 4, kPatch = kTile + 2, kPlaces = kPatch * kPatch;
+constexpr int64_t kLanes = 8;           // numbers computed together
+constexpr int64_t kColumns = 16;        // outputs whose weights lie together
+constexpr int64_t kTilesTogether = 24;  // of a few tens the patches stay in the cache beside the weights
+
+/// y = relu(x * weight + bias + plus), zeros around x; pixels are rows of channels, without gaps.
+struct WinogradConv {
+  const float* x;       // (batch, height, width, inputs); inputs a multiple of kLanes
+  const float* weight;  // (36, padded outputs / kColumns, inputs, kColumns)
+  const float* bias;    // (padded outputs)
+  const float* plus;    // (batch, height, width, outputs), or none
+  float* y;             // likewise
+  int64_t batch, height, width, inputs, outputs;
+  bool relu;
+
+  int64_t rows() const { return (height + kTile - 1) / kTile; }
+  int64_t columns() const { return (width + kTile - 1) / kTile; }
+  int64_t tiles() const { return batch * rows() * columns(); }
+  int64_t output_blocks() const { return (outputs + kColumns - 1) / kColumns; }
+};
+
+/// From `begin` up to, not including, `end`.
+struct Range {
+  int64_t begin, end;
+};
+
+/// Numbers that `convolve` needs as scratch, for this many blocks of outputs.
+int64_t winograd_scratch(const WinogradConv& conv, int64_t output_blocks);
+
+/// The part of y that is made of these tiles and blocks of kColumns outputs. Every number of y is computed the same way
+/// whatever the ranges.
+void convolve(const WinogradConv& conv, Range tiles, Range output_blocks, float* scratch);
+
+/// The same on a processor without AVX2, and slower, to other last digits.
+void convolve_portable(const WinogradConv& conv, Range tiles, Range output_blocks, float* scratch);
+
+}  // namespace smap
