@@ -14,6 +14,19 @@ struct LimbEvidence {
   float depth;   // metres, child minus parent, mean over the samples that count
 };
 
+struct LimbMaps;
+
+/// Whether the processor has AVX2 and offsets within these maps fit its vectors.
+bool can_look_with_vectors(const MapView<3>& paf, const MapView<2>& depths);
+
+/// The rest of `LimbMaps::look` on a CPU, for limbs of some length: the same `limb`, where it returns true, and values
+/// that are not finite are told of in the samples that it reads, which are others of limbs without support.
+bool look_with_vectors(const LimbMaps& maps, float ax, float ay, float dx, float dy, LimbEvidence* limb);
+
+/// Bit i: row first + i of `xy` (K, 2), one before `last`, lies no farther from (x, y) than the root of `reach`; of 32
+/// rows.
+uint32_t rows_in_reach(const View<const float, 2>& xy, int32_t first, int32_t last, float x, float y, float reach);
+
 /// The maps of one limb of one image.
 struct LimbMaps {
   // Chosen on the scenes of benchmarks/association_scenes.py.
@@ -30,16 +43,21 @@ struct LimbMaps {
 #else
   static constexpr int kAhead = 2;
 #endif
+  static constexpr int kMostSamples = 16;
 
   MapView<3> paf;     // (2, h, w)
   MapView<2> depths;  // (h, w) metres
   LimbScoreOptions options;
   int32_t* status;  // set when a value is not finite
+  bool vectors;     // `look_with_vectors` may be used
 
   /// Fills `limb` for the vector (dx, dy) from (ax, ay), map px. False: less than half of the PAF supports it.
   SMAP_HOST_DEVICE bool look(float ax, float ay, float dx, float dy, LimbEvidence* limb) const {
     *limb = {kPointScore, sqrtf(dx * dx + dy * dy), 0.0f};
     if (limb->length < kPoint) return true;
+#ifndef __CUDA_ARCH__
+    if (vectors) return look_with_vectors(*this, ax, ay, dx, dy, limb);
+#endif
     if (paf.type == Element::kFloat32) return sample<float>(ax, ay, dx, dy, limb);
     if (paf.type == Element::kFloat16) return sample<Float16>(ax, ay, dx, dy, limb);
     return sample<BFloat16>(ax, ay, dx, dy, limb);
@@ -76,22 +94,28 @@ struct LimbMaps {
     return true;
   }
 
+  /// Of a limb of this length in map px.
+  SMAP_HOST_DEVICE static int samples(float length) { return length > 40.0f ? kMostSamples : length > 12.0f ? 10 : 6; }
+
+  /// Place of the i-th of n samples along the limb, from the middle outwards: a wrong limb is given up early.
+  SMAP_HOST_DEVICE static constexpr int nth_sample(int i, int n) {
+    return i % 2 == 0 ? n / 2 + i / 2 : n / 2 - 1 - i / 2;
+  }
+
  private:
   template <class T>
   SMAP_HOST_DEVICE bool sample(float ax, float ay, float dx, float dy, LimbEvidence* limb) const {
     const T* values = static_cast<const T*>(paf.data);
     const float ux = dx / limb->length * options.scale, uy = dy / limb->length * options.scale;
-    const int n = limb->length > 40.0f ? 16 : limb->length > 12.0f ? 10 : 6;
+    const int n = samples(limb->length);
     const float step = 1.0f / static_cast<float>(n);
     float sum = 0.0f, depth_sum = 0.0f;
     int counted = 0;
     bool hopeless = false;
     for (int first = 0; first < n && !hopeless; first += kAhead) {
-      // From the middle outwards: a wrong limb is given up early.
       float along[kAhead], depth[kAhead];
       for (int a = 0; a < kAhead; ++a) {
-        const int i = first + a < n ? first + a : 0, k = i % 2 == 0 ? n / 2 + i / 2 : n / 2 - 1 - i / 2;
-        const float t = (static_cast<float>(k) + 0.5f) * step;
+        const float t = (static_cast<float>(nth_sample(first + a < n ? first + a : 0, n)) + 0.5f) * step;
         const int64_t x = nearest_pixel(ax + t * dx, paf.size[2]), y = nearest_pixel(ay + t * dy, paf.size[1]);
         const int64_t offset = y * paf.stride[1] + x * paf.stride[2];
         along[a] = ux * static_cast<float>(values[offset]) + uy * static_cast<float>(values[offset + paf.stride[0]]);

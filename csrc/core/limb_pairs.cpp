@@ -3,7 +3,7 @@
 #include <cfloat>
 #include <cmath>
 
-#include "core/avx2.h"
+#include "core/map_lanes.h"
 
 namespace smap {
 namespace {
@@ -15,32 +15,15 @@ int64_t list_all(int64_t count, int32_t* possible) {
 
 #ifdef SMAP_AVX2
 
-constexpr int kLanes = 8;
 // Samples looked at, in eighths of the limb; different ones however few there are. Five are enough to rule out any
 // limb that needs more than four fifths of its samples.
 constexpr int kProbes[] = {4, 6, 2, 7, 1};
-
-/// The pixel that `nearest_pixel` gives.
-SMAP_AVX2 inline __m256i nearest_pixels(__m256 place, int64_t size) {
-  const __m256 shifted = _mm256_add_ps(place, _mm256_set1_ps(0.5f));
-  const __m256 above = _mm256_max_ps(shifted, _mm256_setzero_ps());  // 0 for NaN
-  return _mm256_cvttps_epi32(_mm256_min_ps(above, _mm256_set1_ps(static_cast<float>(size - 1))));
-}
-
-template <class T>
-SMAP_AVX2 inline __m256 load(const T* values, __m256i offsets) {
-  alignas(32) int32_t at[kLanes];
-  _mm256_store_si256(reinterpret_cast<__m256i*>(at), offsets);
-  return _mm256_setr_ps(values[at[0]], values[at[1]], values[at[2]], values[at[3]], values[at[4]], values[at[5]],
-                        values[at[6]], values[at[7]]);
-}
 
 /// Components of a PAF along limbs, at eight places.
 template <class T>
 struct Samples {
   const T* values;
-  int64_t height, width, to_y;
-  __m256i row, column;
+  int64_t height, width, to_y, row, column;
   __m256 ux, uy, scale;
 
   SMAP_AVX2 Samples(const LimbScore& score, __m256 ux, __m256 uy)
@@ -48,15 +31,14 @@ struct Samples {
         height(score.paf.size[1]),
         width(score.paf.size[2]),
         to_y(score.paf.stride[0]),
-        row(_mm256_set1_epi32(static_cast<int32_t>(score.paf.stride[1]))),
-        column(_mm256_set1_epi32(static_cast<int32_t>(score.paf.stride[2]))),
+        row(score.paf.stride[1]),
+        column(score.paf.stride[2]),
         ux(ux),
         uy(uy),
         scale(_mm256_set1_ps(score.options.scale)) {}
 
   SMAP_AVX2 __m256 along(__m256 x, __m256 y) const {
-    const __m256i pixel = _mm256_add_epi32(_mm256_mullo_epi32(nearest_pixels(y, height), row),
-                                           _mm256_mullo_epi32(nearest_pixels(x, width), column));
+    const __m256i pixel = offsets(nearest_pixels(y, height), row, nearest_pixels(x, width), column);
     const __m256 vx = _mm256_mul_ps(load(values, pixel), scale), vy = _mm256_mul_ps(load(values + to_y, pixel), scale);
     return _mm256_add_ps(_mm256_mul_ps(ux, vx), _mm256_mul_ps(uy, vy));
   }
@@ -65,8 +47,7 @@ struct Samples {
 template <class T>
 SMAP_AVX2 float score_avx2(const LimbScore& score, const LimbScore::Segment& s) {
   const Samples<T> sample(score, _mm256_set1_ps(s.ux), _mm256_set1_ps(s.uy));
-  const __m256 threshold = _mm256_set1_ps(score.options.sample_threshold), most = _mm256_set1_ps(FLT_MAX);
-  const __m256 no_sign = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
+  const __m256 threshold = _mm256_set1_ps(score.options.sample_threshold);
   __m256 t = _mm256_add_ps(_mm256_setr_ps(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_ps(score.first_sample()));
   float sum = 0.0f;
   int counted = 0;
@@ -75,8 +56,7 @@ SMAP_AVX2 float score_avx2(const LimbScore& score, const LimbScore::Segment& s) 
                                       _mm256_add_ps(_mm256_set1_ps(s.y), _mm256_mul_ps(t, _mm256_set1_ps(s.step_y))));
     t = _mm256_add_ps(t, _mm256_set1_ps(static_cast<float>(kLanes)));
     const int left = s.samples - start, lanes = left < kLanes ? (1 << left) - 1 : (1 << kLanes) - 1;
-    const int finite = _mm256_movemask_ps(_mm256_cmp_ps(_mm256_and_ps(along, no_sign), most, _CMP_LE_OQ));
-    if ((finite & lanes) != lanes) return NAN;
+    if ((finite(along) & lanes) != lanes) return NAN;
     alignas(32) float values[kLanes];
     _mm256_store_ps(values, along);
     int counts = _mm256_movemask_ps(_mm256_cmp_ps(along, threshold, _CMP_GT_OQ)) & lanes;
@@ -85,14 +65,6 @@ SMAP_AVX2 float score_avx2(const LimbScore& score, const LimbScore::Segment& s) 
     if (!score.enough(left > kLanes ? counted + left - kLanes : counted, s.samples)) return score.fallback(s);
   }
   return sum / static_cast<float>(counted);
-}
-
-/// Whether offsets within the map fit 32 bits.
-bool is_small(const MapView<3>& map) {
-  constexpr int64_t kMost = int64_t{1} << 30;
-  int64_t reach = 0;
-  for (int d = 0; d < 3; ++d) reach += map.size[d] * (map.stride[d] < 0 ? -map.stride[d] : map.stride[d]);
-  return reach < kMost;
 }
 
 /// Bit i: the limb to child peak i of eight cannot have enough samples. The arithmetic is that of `LimbScore`, so a

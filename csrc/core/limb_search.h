@@ -17,7 +17,14 @@ struct LimbSearch : OptimalPeople {
   static constexpr float kSizePrior = 6.0f;       // so many limbs of mean length say that the person has mean size
 
   SMAP_HOST_DEVICE LimbMaps maps(int64_t l) const {
-    return {all.pafs[b][l], all.limb_depths[b][l], all.options.limb, &all.status(b)};
+    const MapView<3> paf = all.pafs[b][l];
+    const MapView<2> depths = all.limb_depths[b][l];
+#ifdef __CUDA_ARCH__
+    const bool vectors = false;
+#else
+    const bool vectors = can_look_with_vectors(paf, depths);
+#endif
+    return {paf, depths, all.options.limb, &all.status(b), vectors};
   }
 
   /// In space, in mean lengths of limb l.
@@ -92,15 +99,22 @@ struct LimbSearch : OptimalPeople {
       if (held.peak >= 0) owner[l * most_peaks + held.peak] = p;
       const float longest = kReach * scale(p) * length(l) + kReachMargin;
       reach[l * rows + p] = begin_search(l, p, again) ? longest * longest : -1.0f;
-      if (Block::kSideBySide || reach[l * rows + p] < 0.0f) return;
-      const Search along(*this, l, p);
-      for (int32_t c = 0, last = peak_count[child(l)]; c < last; ++c) {
-        if (!along.reaches(c)) continue;
-        const Candidate found = look_at(along, l, p, c);
-        if (found.peak >= 0) keep(p, l, found, &candidates_of(l, p));
-      }
+      if constexpr (!Block::kSideBySide) search_alone(l, p);
     });
     if constexpr (Block::kSideBySide) search(block, step);
+  }
+
+  /// On a CPU.
+  void search_alone(int32_t l, int32_t p) const {
+    if (reach[l * rows + p] < 0.0f) return;
+    const Search along(*this, l, p);
+    for (int32_t first = 0, last = peak_count[child(l)]; first < last; first += 32) {
+      uint32_t near_ones = rows_in_reach(along.xy, first, last, along.from.x, along.from.y, along.reach);
+      for (; near_ones != 0; near_ones &= near_ones - 1) {
+        const Candidate found = look_at(along, l, p, first + lowest_bit(near_ones));
+        if (found.peak >= 0) keep(p, l, found, &candidates_of(l, p));
+      }
+    }
   }
 
   /// What is in reach of everyone first, then a thread for each of it, so many at a time as a person may keep.
