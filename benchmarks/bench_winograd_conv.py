@@ -15,7 +15,7 @@ from smap.network.packed import PackedConv, WinogradConv, can_filter
 
 SHAPES = [(48, 48, 88, 144), (96, 96, 44, 72), (160, 160, 22, 36), (256, 256, 11, 18), (64, 43, 88, 144)]
 
-pytestmark = [pytest.mark.benchmark(group="3x3 convolution", timer=time.thread_time, warmup=True, min_rounds=20)]
+pytestmark = [pytest.mark.benchmark(group="winograd_conv", timer=time.thread_time, warmup=True, min_rounds=20)]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "-".join(map(str, shape)))
@@ -24,7 +24,7 @@ def test_convolution(benchmark, kind, shape) -> None:
     inputs, outputs, height, width = shape
     conv = nn.Conv2d(inputs, outputs, 3, padding=1).to(memory_format=torch.channels_last)
     if not can_filter(conv):
-        pytest.skip("needs AVX2")
+        pytest.skip("needs AVX2, not AVX-512")
     x = torch.randn(1, inputs, height, width).to(memory_format=torch.channels_last)
     with torch.inference_mode():
         benchmark(kind(conv, relu=True), x)

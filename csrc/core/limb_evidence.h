@@ -19,8 +19,9 @@ struct LimbMaps;
 /// Whether the processor has AVX2 and offsets within these maps fit its vectors.
 bool can_look_with_vectors(const MapView<3>& paf, const MapView<2>& depths);
 
-/// The rest of `LimbMaps::look` on a CPU, for limbs of some length: the same `limb`, where it returns true, and values
-/// that are not finite are told of in the samples that it reads, which are others of limbs without support.
+/// The rest of `LimbMaps::look` on a CPU, for limbs of some length: the same result and, where it is true, the same
+/// `limb`. Of a limb without support it reads more of the PAF and less of the depths than one by one, so it may tell of
+/// other values that are not finite.
 bool look_with_vectors(const LimbMaps& maps, float ax, float ay, float dx, float dy, LimbEvidence* limb);
 
 /// Bit i: row first + i of `xy` (K, 2), one before `last`, lies no farther from (x, y) than the root of `reach`; of 32

@@ -39,12 +39,14 @@ SMAP_AVX2 inline int finite(__m256 numbers) {
   return _mm256_movemask_ps(_mm256_cmp_ps(_mm256_and_ps(numbers, no_sign), _mm256_set1_ps(FLT_MAX), _CMP_LE_OQ));
 }
 
-/// Whether offsets within the map fit 32 bits.
+/// Whether offsets within the map fit 32 bits, and its sizes a float.
 template <int N>
 bool is_small(const MapView<N>& map) {
   constexpr int64_t kMost = int64_t{1} << 30;
   int64_t reach = 0;
   for (int d = 0; d < N; ++d) reach += map.size[d] * (map.stride[d] < 0 ? -map.stride[d] : map.stride[d]);
+  for (int d = 0; d < N; ++d)
+    if (map.size[d] > int64_t{1} << 24) return false;
   return reach < kMost;
 }
 

@@ -5,13 +5,19 @@
 
 #include "core/avx2.h"
 
-// Of inline functions only, which pass nothing.
+// Vectors are passed in ways that depend on the processor; inlined, which all here is that passes them, in none.
 #pragma GCC diagnostic ignored "-Wpsabi"
 
-#define SMAP_INLINE __attribute__((always_inline)) inline
+#define SMAP_ALWAYS __attribute__((always_inline))
+#define SMAP_INLINE SMAP_ALWAYS inline
 
 namespace smap {
 namespace {
+
+using Range = WinogradConv::Range;
+constexpr int64_t kTile = WinogradConv::kTile, kPatch = WinogradConv::kPatch, kPlaces = WinogradConv::kPlaces;
+constexpr int64_t kLanes = WinogradConv::kLanes, kColumns = WinogradConv::kColumns;
+constexpr int64_t kTilesTogether = WinogradConv::kTilesTogether;
 
 using Lanes = float __attribute__((vector_size(kLanes * sizeof(float))));
 
@@ -88,11 +94,12 @@ SMAP_INLINE void read_patch(const WinogradConv& conv, const Corner& corner, cons
   for (int64_t c = 0; c < conv.inputs; c += kLanes) {
     Lanes half[kPatch][kPatch];
     for (int64_t j = 0; j < kPatch; ++j)
-      transform_patch([&](int64_t i) { return load(pixels[i][j] + c); },
-                      [&](int64_t i, const Lanes& lanes) { half[i][j] = lanes; });
+      transform_patch([&](int64_t i) SMAP_ALWAYS { return load(pixels[i][j] + c); },
+                      [&](int64_t i, const Lanes& lanes) SMAP_ALWAYS { half[i][j] = lanes; });
     for (int64_t i = 0; i < kPatch; ++i)
-      transform_patch([&](int64_t j) { return half[i][j]; },
-                      [&](int64_t j, const Lanes& lanes) { store(to.at(i * kPatch + j, tile) + c, lanes); });
+      transform_patch([&](int64_t j) SMAP_ALWAYS { return half[i][j]; },
+                      [&](int64_t j, const Lanes& lanes)
+                          SMAP_ALWAYS { store(to.at(i * kPatch + j, tile) + c, lanes); });
   }
 }
 
@@ -103,11 +110,11 @@ SMAP_INLINE void write_tile(const WinogradConv& conv, const Corner& corner, cons
     const int64_t column = o - outputs.begin, bytes = std::min(kLanes, outputs.end - o) * int64_t{sizeof(float)};
     Lanes half[kTile][kPatch], values[kTile][kTile];
     for (int64_t j = 0; j < kPatch; ++j)
-      transform_back([&](int64_t i) { return load(from.at(i * kPatch + j, tile) + column); },
-                     [&](int64_t i, const Lanes& lanes) { half[i][j] = lanes; });
+      transform_back([&](int64_t i) SMAP_ALWAYS { return load(from.at(i * kPatch + j, tile) + column); },
+                     [&](int64_t i, const Lanes& lanes) SMAP_ALWAYS { half[i][j] = lanes; });
     for (int64_t i = 0; i < kTile; ++i)
-      transform_back([&](int64_t j) { return half[i][j]; },
-                     [&](int64_t j, const Lanes& lanes) { values[i][j] = lanes; });
+      transform_back([&](int64_t j) SMAP_ALWAYS { return half[i][j]; },
+                     [&](int64_t j, const Lanes& lanes) SMAP_ALWAYS { values[i][j] = lanes; });
     const Lanes bias = load(conv.bias + o);
     for (int64_t i = 0; i < height; ++i)
       for (int64_t j = 0; j < width; ++j) {

@@ -9,13 +9,18 @@
 
 namespace smap {
 
-constexpr int64_t kTile = 4, kPatch = kTile + 2, kPlaces = kPatch * kPatch;
-constexpr int64_t kLanes = 8;           // numbers computed together
-constexpr int64_t kColumns = 16;        // outputs whose weights lie together
-constexpr int64_t kTilesTogether = 24;  // of a few tens the patches stay in the cache beside the weights
-
 /// y = relu(x * weight + bias + plus), zeros around x; pixels are rows of channels, without gaps.
 struct WinogradConv {
+  static constexpr int64_t kTile = 4, kPatch = kTile + 2, kPlaces = kPatch * kPatch;
+  static constexpr int64_t kLanes = 8;           // numbers computed together
+  static constexpr int64_t kColumns = 16;        // outputs whose weights lie together
+  static constexpr int64_t kTilesTogether = 24;  // of a few tens the patches stay in the cache beside the weights
+
+  /// From `begin` up to, not including, `end`.
+  struct Range {
+    int64_t begin, end;
+  };
+
   const float* x;       // (batch, height, width, inputs); inputs a multiple of kLanes
   const float* weight;  // (36, padded outputs / kColumns, inputs, kColumns)
   const float* bias;    // (padded outputs)
@@ -30,19 +35,15 @@ struct WinogradConv {
   int64_t output_blocks() const { return (outputs + kColumns - 1) / kColumns; }
 };
 
-/// From `begin` up to, not including, `end`.
-struct Range {
-  int64_t begin, end;
-};
-
 /// Numbers that `convolve` needs as scratch, for this many blocks of outputs.
 int64_t winograd_scratch(const WinogradConv& conv, int64_t output_blocks);
 
 /// The part of y that is made of these tiles and blocks of kColumns outputs. Every number of y is computed the same way
 /// whatever the ranges.
-void convolve(const WinogradConv& conv, Range tiles, Range output_blocks, float* scratch);
+void convolve(const WinogradConv& conv, WinogradConv::Range tiles, WinogradConv::Range output_blocks, float* scratch);
 
-/// The same on a processor without AVX2, and slower, to other last digits.
-void convolve_portable(const WinogradConv& conv, Range tiles, Range output_blocks, float* scratch);
+/// The same on a processor without AVX2 and FMA, and slower, to other last digits.
+void convolve_portable(const WinogradConv& conv, WinogradConv::Range tiles, WinogradConv::Range output_blocks,
+                       float* scratch);
 
 }  // namespace smap

@@ -164,8 +164,8 @@ def decode(maps: Maps, config: DecodeConfig = DecodeConfig()) -> Detections:
 
     Raises:
         TypeError: ``config`` is no ``DecodeConfig``.
-        ValueError: a heatmap, or a value of another map that is read, is not finite (checked on the CPU only; on a GPU
-            such pixels are never peaks and such limbs not joined).
+        ValueError: a heatmap, or a value of another map that is read, is not finite (checked on the CPU only, and which
+            values are read depends on the processor; on a GPU such pixels are never peaks and such limbs not joined).
     """
     check_decode(config)
     xy, score, count = find_peaks(

@@ -6,6 +6,7 @@
 
 #include "arrays.h"
 #include "check.h"
+#include "core/avx2.h"
 #include "core/limb_evidence.h"
 
 namespace {
@@ -32,24 +33,27 @@ bool same(float a, float b) {
 }
 
 /// Half of the PAF is strong, so that limbs pass and fail at every sample.
-void compare_limbs(Random& random) {
+bool compare_limbs(Random& random) {
   Maps maps(
       random, [&] { return number(random, 0, 1) < 0.5f ? 0.0f : number(random, -1, 1); },
       [&] { return number(random, -1, 1); });
   int supported = 0;
   constexpr int kLimbs = 1000;
   for (int i = 0; i < kLimbs; ++i) {
-    const float reach = integer(random, 0, 1) ? 10.0f : 60.0f;
-    const float ax = number(random, -3, kWidth + 3), ay = number(random, -3, kHeight + 3);
-    const float dx = number(random, -reach, reach), dy = number(random, -reach, reach);
+    const float reach = integer(random, 0, 1) ? 10.0f : 60.0f, wild[] = {NAN, INFINITY, 1e30f, -1e30f, 1e-40f};
+    float limb[] = {number(random, -3, kWidth + 3), number(random, -3, kHeight + 3), number(random, -reach, reach),
+                    number(random, -reach, reach)};
+    if (integer(random, 0, 9) == 0) limb[integer(random, 0, 3)] = wild[integer(random, 0, 4)];
+    const auto [ax, ay, dx, dy] = limb;
     smap::LimbEvidence one, eight;
     const bool is = maps.with(false).look(ax, ay, dx, dy, &one);
     CHECK(is == maps.with(true).look(ax, ay, dx, dy, &eight));
     CHECK(!is || (same(one.paf, eight.paf) && same(one.length, eight.length) && same(one.depth, eight.depth)));
     supported += is;
   }
-  CHECK(maps.status == 0);
+  CHECK(maps.status == 0 || maps.status == smap::AssociationProblem::kPafsNotFinite);  // of directions without an end
   CHECK(supported > kLimbs / 100 && supported < kLimbs * 99 / 100);
+  return maps.can_look_with_vectors();
 }
 
 /// Limbs that have support, on maps of which nothing is finite.
@@ -89,9 +93,13 @@ void compare_reach(Random& random) {
 
 int main() {
   Random random(5);
+  int with_vectors = 0;
   for (int round = 0; round < 30; ++round) {
-    compare_limbs(random);
+    with_vectors += compare_limbs(random);
     tell_what_is_not_finite(random);
   }
+#ifdef SMAP_AVX2
+  CHECK(with_vectors > 3 || !smap::processor_has_avx2());
+#endif
   compare_reach(random);
 }

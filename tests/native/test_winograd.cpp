@@ -21,7 +21,7 @@ struct Shape {
   int64_t batch, height, width, inputs, outputs;
 };
 
-using Convolve = void (*)(const smap::WinogradConv&, smap::Range, smap::Range, float*);
+using Convolve = void (*)(const smap::WinogradConv&, smap::WinogradConv::Range, smap::WinogradConv::Range, float*);
 
 void compare(Convolve convolve, const Shape& s, bool with_plus, bool relu) {
   std::mt19937 random(static_cast<uint32_t>(s.height * 31 + s.outputs));
@@ -36,26 +36,28 @@ void compare(Convolve convolve, const Shape& s, bool with_plus, bool relu) {
   conv.relu = relu;
   const int64_t pixels = s.batch * s.height * s.width, blocks = conv.output_blocks();
   const auto x = draw(pixels * s.inputs), kernel = draw(s.outputs * s.inputs * 9), plus = draw(pixels * s.outputs);
-  const auto bias = draw(blocks * smap::kColumns);
-  std::vector<float> weight(static_cast<size_t>(smap::kPlaces * blocks * s.inputs * smap::kColumns));
-  for (int64_t place = 0; place < smap::kPlaces; ++place)
+  const auto bias = draw(blocks * smap::WinogradConv::kColumns);
+  std::vector<float> weight(
+      static_cast<size_t>(smap::WinogradConv::kPlaces * blocks * s.inputs * smap::WinogradConv::kColumns));
+  for (int64_t place = 0; place < smap::WinogradConv::kPlaces; ++place)
     for (int64_t o = 0; o < s.outputs; ++o)
       for (int64_t c = 0; c < s.inputs; ++c) {
         double sum = 0;
         for (int64_t i = 0; i < 3; ++i)
           for (int64_t j = 0; j < 3; ++j)
             sum += kTransform[place / 6][i] * kTransform[place % 6][j] * kernel[(o * s.inputs + c) * 9 + i * 3 + j];
-        weight[((place * blocks + o / smap::kColumns) * s.inputs + c) * smap::kColumns + o % smap::kColumns] =
-            static_cast<float>(sum);
+        weight[((place * blocks + o / smap::WinogradConv::kColumns) * s.inputs + c) * smap::WinogradConv::kColumns +
+               o % smap::WinogradConv::kColumns] = static_cast<float>(sum);
       }
   std::vector<float> y(static_cast<size_t>(pixels * s.outputs), NAN);
   conv.x = x.data(), conv.weight = weight.data(), conv.bias = bias.data(), conv.y = y.data();
   conv.plus = with_plus ? plus.data() : nullptr;
   std::vector<float> scratch(static_cast<size_t>(smap::winograd_scratch(conv, blocks)));
+  std::vector<float> small(static_cast<size_t>(smap::winograd_scratch(conv, 1)));
   const int64_t half = conv.tiles() / 2;
   for (int64_t block = 0; block < blocks; ++block) {
-    convolve(conv, {0, half}, {block, block + 1}, scratch.data());
-    convolve(conv, {half, conv.tiles()}, {block, block + 1}, scratch.data());
+    convolve(conv, {0, half}, {block, block + 1}, small.data());
+    convolve(conv, {half, conv.tiles()}, {block, block + 1}, small.data());
   }
   const std::vector<float> parts = y;
   convolve(conv, {0, conv.tiles()}, {0, blocks}, scratch.data());

@@ -63,6 +63,17 @@ def test_threads_change_nothing(shape: tuple[int, int, int, int, int]) -> None:
     assert torch.equal(winograd_conv(x[-1:], weight, bias, plus[-1:], outputs, relu), results[0][-1:])
 
 
+def test_any_layout_and_the_same_tensor_twice() -> None:
+    x, weight, bias, _, outputs, relu = problem(2, 16, 16, 6, 9)
+    truth = winograd_conv(x, weight, bias, x, outputs, relu)
+    pictures = x.to(memory_format=torch.channels_last)
+    for y in (pictures, x.transpose(2, 3).contiguous().transpose(2, 3), torch.cat([x, x], 2)[:, :, :6]):
+        assert torch.equal(winograd_conv(y, weight, bias, y, outputs, relu), truth)
+    one = x[:1, :, :1, :1].expand(3, 16, 1, 1)
+    alone = winograd_conv(one.clone(), weight, bias, one.clone(), outputs)
+    assert torch.equal(winograd_conv(one, weight, bias, one, outputs), alone)
+
+
 def test_not_a_number_stays_one() -> None:
     x, weight, bias, _, outputs, _ = problem(1, 8, 3, 9, 9)
     x[0, 0, 4, 4] = float("nan")
