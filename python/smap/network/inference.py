@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from ..maps import MAP_DTYPES, Maps
 from ..memory import reuse_freed_blocks
 from ..skeleton import Skeleton
+from .blocks import ConvNorm
 from .config import NetworkConfig
-from .hourglass import ConvNorm, Hourglass, check_batch
+from .hourglass import Hourglass, check_batch
 from .packed import can_pack, pack
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..ops.winograd_conv import LANES, transform_weight, winograd_conv
-from .hourglass import ConvNorm
+from .blocks import ConvNorm
 
 _KEPT_SIZES = 2  # upright pictures and the others
 # Products of channels beyond which transformed weights, four times as large, are no longer worth their memory.

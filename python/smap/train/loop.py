@@ -26,6 +26,7 @@ from .batch import Batch, build_targets
 from .checkpoint import check_units, read_checkpoint, write_checkpoint, write_portable
 from .config import TrainConfig, plain
 from .curve import Curve
+from .finite import FiniteCheck
 from .optimiser import make_optimiser
 from .pictures import BatchMaker, Drawer, Planned
 from .probe import Probe
@@ -108,7 +109,7 @@ class Trainer:
         self.best = -math.inf
         self.saved = True  # whether the last checkpoint is on the disk
         self._ease = 1.0  # on the learning rate, see ``run``
-        self._unchecked: tuple[int, Batch, Tensor, torch.cuda.Event | None] | None = None
+        self.check = FiniteCheck(self.folder, self.processes.rank)
         self._stopping = False
         last = self.folder / LAST
         if last.exists():
@@ -157,7 +158,7 @@ class Trainer:
         Raises:
             FloatingPointError: as ``run``.
         """
-        self._check_last()
+        self.check.last()
         if not self.main:
             return True
         state, whole, validated = self.state(), True, self.config.validation.source is not None
@@ -229,7 +230,7 @@ class Trainer:
                     # checkpoint writes the lines of one that was never interrupted.
                     if self.step % config.log_every and self.step != end:
                         continue
-                    self._check_last()
+                    self.check.last()
                     steps = (self.step - 1) % config.log_every + 1
                     line = self._line(sums / steps, pictures / (time.monotonic() - window))
                     bar.set_postfix({k: f"{line[k]:.3g}" for k in ("loss", "left_right", "root_error", "pictures_s")})
@@ -279,46 +280,13 @@ class Trainer:
         parts = network_loss(raw, targets, batch.annotated, config.network, config.loss)
         parts.total.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), config.clip if config.clip > 0 else math.inf)
-        self._check_last()
-        figures = torch.stack([parts.total.detach(), norm.detach()]).to("cpu", non_blocking=True)
-        arrived = torch.cuda.current_stream(self.device).record_event() if self.device.type == "cuda" else None
-        self._unchecked = step, batch, figures, arrived
+        self.check.last()
+        self.check.later(step, batch, parts.total.detach(), norm.detach())
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
-        self._average(step)
+        average(self.ema, self.network, min(config.ema, (1 + step) / (10 + step)))  # short early in the run
         self.probe.add(raw[-1][-1], targets[-1][-1], batch)
         return LossParts(*(p.detach() for p in parts))
-
-    def _check_last(self) -> None:
-        """Stop unless loss and gradient of the last step were finite. One step later a GPU has them at hand: asked at
-        once, it would idle until the next step's kernels come. Nothing is saved before.
-        """
-        if self._unchecked is None:
-            return
-        (step, batch, figures, arrived), self._unchecked = self._unchecked, None
-        if arrived is not None:
-            arrived.synchronize()
-        loss, norm = figures.tolist()
-        # Reduced gradients carry another process's NaN in the norm as well, so that all stop together.
-        if math.isfinite(loss) and math.isfinite(norm):
-            return
-        path = self.folder / f"bad_batch_step{step}_rank{self.processes.rank}.pt"
-        write_checkpoint(path, {"step": step, "batch": vars(batch), "loss": loss})
-        raise FloatingPointError(
-            f"loss must be finite, got {loss} with gradient norm {norm} at step {step}: the batch is in {path}, the "
-            f"last checkpoint is untouched"
-        )
-
-    @torch.no_grad()
-    def _average(self, step: int) -> None:
-        """Averaged weights; early in the run the average is short."""
-        decay = min(self.config.ema, (1 + step) / (10 + step))
-        pairs = list(zip(self.ema.state_dict().values(), self.network.state_dict().values(), strict=True))
-        means, values = zip(*(pair for pair in pairs if pair[0].dtype.is_floating_point), strict=True)
-        torch._foreach_lerp_(means, values, 1 - decay)
-        for mean, value in pairs:
-            if not mean.dtype.is_floating_point:
-                mean.copy_(value)
 
     def _rate(self, step: int) -> float:
         schedule = self.config.schedule
@@ -351,6 +319,17 @@ class Trainer:
         notes = {"step": str(self.step), "decode": json.dumps(self.config.validation.decode)}
         notes |= {name: f"{value:.4f}" for name, value in figures.items()}
         save_network(self.ema, path, dtype=torch.float16, notes=notes)
+
+
+@torch.no_grad()
+def average(means: nn.Module, network: nn.Module, decay: float) -> None:
+    """Moves averaged weights towards those of the network; numbers that are no weights are copied."""
+    pairs = list(zip(means.state_dict().values(), network.state_dict().values(), strict=True))
+    averaged, values = zip(*(pair for pair in pairs if pair[0].dtype.is_floating_point), strict=True)
+    torch._foreach_lerp_(averaged, values, 1 - decay)
+    for mean, value in pairs:
+        if not mean.dtype.is_floating_point:
+            mean.copy_(value)
 
 
 def warn(text: str) -> None:

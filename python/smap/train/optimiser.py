@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ..network import Hourglass
-from ..network.hourglass import Head
+from ..network.blocks import Head
 from .config import TrainConfig
 from .muon import Muon
 
