@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 
-from smap.network import Hourglass, NetworkConfig, prepare
+from smap.network import Hourglass, NetworkConfig, computes_bfloat16, prepare
 
 CONFIGS = {"small": NetworkConfig.small(), "paper, 1 stage": NetworkConfig.paper(1)}
 WIDTH, HEIGHT = NetworkConfig.small().input_size
@@ -44,6 +44,8 @@ def test_eager_float32(benchmark, network, batch) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
 def test_prepared(benchmark, network, batch, dtype) -> None:
+    if dtype == torch.bfloat16 and not computes_bfloat16(torch.device("cpu")):
+        pytest.skip("the processor does not compute in bfloat16")
     describe(benchmark, network, "cpu", dtype)
     benchmark(prepare(network, "cpu", dtype), batch)
 
