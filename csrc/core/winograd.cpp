@@ -177,10 +177,14 @@ void multiply_plain(const float* patches, int64_t rows, int64_t inputs, const fl
 
 #ifdef SMAP_AVX2
 
-/// With `rows` at most six: their sums and two vectors of weights fill the sixteen registers.
-template <int rows>
-SMAP_AVX2_FMA void multiply_rows(const float* patches, int64_t inputs, const float* weight, float* sums,
+constexpr int kRows = 6;  // whose sums and two vectors of weights fill the sixteen registers
+
+/// `Multiply` for `count` rows, at most `rows`.
+template <int rows = kRows>
+SMAP_AVX2_FMA void multiply_rows(const float* patches, int64_t count, int64_t inputs, const float* weight, float* sums,
                                  int64_t sums_stride) {
+  if constexpr (rows > 1)
+    if (count < rows) return multiply_rows<rows - 1>(patches, count, inputs, weight, sums, sums_stride);
   __m256 total[rows][2];
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r) total[r][0] = total[r][1] = _mm256_setzero_ps();
@@ -202,30 +206,9 @@ SMAP_AVX2_FMA void multiply_rows(const float* patches, int64_t inputs, const flo
 
 SMAP_AVX2_FMA void multiply_fma(const float* patches, int64_t rows, int64_t inputs, const float* weight, float* sums,
                                 int64_t sums_stride) {
-  const int64_t groups = (rows + 5) / 6, most = (rows + groups - 1) / groups;  // as even as can be
-  for (int64_t r = 0; r < rows; r += most) {
-    const float* const from = patches + r * inputs;
-    float* const to = sums + r * sums_stride;
-    switch (std::min(most, rows - r)) {
-      case 6:
-        multiply_rows<6>(from, inputs, weight, to, sums_stride);
-        break;
-      case 5:
-        multiply_rows<5>(from, inputs, weight, to, sums_stride);
-        break;
-      case 4:
-        multiply_rows<4>(from, inputs, weight, to, sums_stride);
-        break;
-      case 3:
-        multiply_rows<3>(from, inputs, weight, to, sums_stride);
-        break;
-      case 2:
-        multiply_rows<2>(from, inputs, weight, to, sums_stride);
-        break;
-      default:
-        multiply_rows<1>(from, inputs, weight, to, sums_stride);
-    }
-  }
+  const int64_t groups = (rows + kRows - 1) / kRows, most = (rows + groups - 1) / groups;  // as even as can be
+  for (int64_t r = 0; r < rows; r += most)
+    multiply_rows(patches + r * inputs, std::min(most, rows - r), inputs, weight, sums + r * sums_stride, sums_stride);
 }
 
 SMAP_AVX2_FMA void convolve_fma(const WinogradConv& conv, Range tiles, Range blocks, float* scratch) {
