@@ -64,9 +64,9 @@ def can_filter(conv: nn.Conv2d) -> bool:
 class WinogradConv(nn.Module):
     """A folded 3x3 ``ConvNorm`` in float32: 36 instead of 144 products for 4x4 outputs.
 
-    Two to three times as fast as oneDNN at the shapes of the default network, which takes 72 instead of 130 ms at
-    576x352 (one Zen 3 core; ``benchmarks/bench_winograd_conv.py``, ``bench_network.py``), with two to three times its
-    rounding errors. Its weights are four times as large: those of the paper's network grow from 351 to 481 MB.
+    Two to three times as fast as oneDNN at the shapes of the default network (``benchmarks/bench_winograd_conv.py``),
+    which takes 45 instead of 82 ms at 576x352 (``smap bench``, two Zen 3 cores), with two to three times its rounding
+    errors. Its weights are four times as large: those of the paper's network grow from 351 to 481 MB.
     """
 
     def __init__(self, conv: nn.Conv2d, relu: bool):
