@@ -7,11 +7,6 @@
 namespace smap {
 namespace {
 
-bool is_in_reach(const View<const float, 2>& xy, int32_t row, float x, float y, float reach) {
-  const float dx = xy(row, 0) - x, dy = xy(row, 1) - y;
-  return dx * dx + dy * dy <= reach;
-}
-
 #ifdef SMAP_AVX2
 
 /// Of eight rows without gaps.
@@ -46,7 +41,8 @@ SMAP_AVX2 bool look_avx2(const LimbMaps& maps, float ax, float ay, float dx, flo
   const float most_misses = (1.0f - LimbMaps::kCountedShare) * static_cast<float>(n);
   alignas(32) float along[LimbMaps::kMostSamples];
   alignas(32) int32_t at_depth[LimbMaps::kMostSamples];
-  int counts = 0, bad = 0;  // bit i: sample i counts, is not finite
+  int counts = 0;  // bit i: sample i does
+  bool bad = false;
   for (int first = 0; first < n; first += kLanes) {
     const int lanes = n - first < kLanes ? (1 << (n - first)) - 1 : (1 << kLanes) - 1;
     const __m256 t = _mm256_load_ps(places.t + first);
@@ -61,7 +57,7 @@ SMAP_AVX2 bool look_avx2(const LimbMaps& maps, float ax, float ay, float dx, flo
     _mm256_store_ps(along + first, here);
     const __m256 threshold = _mm256_set1_ps(maps.options.sample_threshold);
     counts |= (_mm256_movemask_ps(_mm256_cmp_ps(here, threshold, _CMP_GT_OQ)) & lanes) << first;
-    bad |= (~finite(here) & lanes) << first;
+    bad |= (finite(here) & lanes) != lanes;
     const int seen = n - first < kLanes ? n : first + kLanes;
     if (static_cast<float>(seen - __builtin_popcount(static_cast<unsigned>(counts))) > most_misses) {
       if (bad) *maps.status = AssociationProblem::kPafsNotFinite;

@@ -24,6 +24,12 @@ bool can_look_with_vectors(const MapView<3>& paf, const MapView<2>& depths);
 /// other values that are not finite.
 bool look_with_vectors(const LimbMaps& maps, float ax, float ay, float dx, float dy, LimbEvidence* limb);
 
+/// Whether a row of `xy` (K, 2) lies no farther from (x, y) than the root of `reach`.
+SMAP_HOST_DEVICE inline bool is_in_reach(const View<const float, 2>& xy, int32_t row, float x, float y, float reach) {
+  const float dx = xy(row, 0) - x, dy = xy(row, 1) - y;
+  return dx * dx + dy * dy <= reach;
+}
+
 /// Bit i: row first + i of `xy` (K, 2), one before `last`, lies no farther from (x, y) than the root of `reach`; of 32
 /// rows.
 uint32_t rows_in_reach(const View<const float, 2>& xy, int32_t first, int32_t last, float x, float y, float reach);

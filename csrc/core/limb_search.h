@@ -189,10 +189,7 @@ struct LimbSearch : OptimalPeople {
           xy(people.all.xy[people.b][people.child(l)]),
           maps(people.maps(l)) {}
 
-    SMAP_HOST_DEVICE bool reaches(int32_t c) const {
-      const float dx = xy(c, 0) - from.x, dy = xy(c, 1) - from.y;
-      return dx * dx + dy * dy <= reach;
-    }
+    SMAP_HOST_DEVICE bool reaches(int32_t c) const { return is_in_reach(xy, c, from.x, from.y, reach); }
   };
 
   /// Child peak c as the end of limb l of person p; peak -1: it is none.
