@@ -3,8 +3,8 @@
 
 #include <cfloat>
 
-#include "core/avx2.h"
 #include "core/map_view.h"
+#include "core/simd.h"
 
 #ifdef SMAP_AVX2
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "core/avx2.h"
+#include "core/simd.h"
 #include "core/text.h"
 
 namespace smap {

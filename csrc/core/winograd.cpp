@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/avx2.h"
+#include "core/simd.h"
 
 // Vectors are passed in ways that depend on the processor; inlined, which all here is that passes them, in none.
 #pragma GCC diagnostic ignored "-Wpsabi"
@@ -70,16 +70,18 @@ struct Corner {
         x(tile % conv.columns() * kTile) {}
 };
 
-/// Scratch of up to kTilesTogether tiles: 36 tables of their rows. The gap keeps tables off each other's cache lines,
-/// whose sets repeat every 4 kilobytes.
+/// Scratch of up to kTilesTogether tiles: 36 tables, in which kLanes channels of all tiles come before the next ones.
+/// The gap keeps tables off each other's cache lines, whose sets repeat every 4 kilobytes.
 struct Tables {
   float* data;
-  int64_t channels, stride;
+  int64_t stride;
 
-  Tables(float* data, int64_t channels) : data(data), channels(channels), stride(size(channels) / kPlaces) {}
+  Tables(float* data, int64_t channels) : data(data), stride(size(channels) / kPlaces) {}
   static int64_t size(int64_t channels) { return kPlaces * (kTilesTogether * channels + kColumns); }
 
-  float* at(int64_t place, int64_t tile) const { return data + place * stride + tile * channels; }
+  float* at(int64_t place, int64_t tile, int64_t channel) const {
+    return data + place * stride + channel * kTilesTogether + tile * kLanes;
+  }
 };
 
 SMAP_INLINE void read_patch(const WinogradConv& conv, const Corner& corner, const float* nothing, const Tables& to,
@@ -98,8 +100,7 @@ SMAP_INLINE void read_patch(const WinogradConv& conv, const Corner& corner, cons
                       [&](int64_t i, const Lanes& lanes) SMAP_ALWAYS { half[i][j] = lanes; });
     for (int64_t i = 0; i < kPatch; ++i)
       transform_patch([&](int64_t j) SMAP_ALWAYS { return half[i][j]; },
-                      [&](int64_t j, const Lanes& lanes)
-                          SMAP_ALWAYS { store(to.at(i * kPatch + j, tile) + c, lanes); });
+                      [&](int64_t j, const Lanes& lanes) SMAP_ALWAYS { store(to.at(i * kPatch + j, tile, c), lanes); });
   }
 }
 
@@ -110,7 +111,7 @@ SMAP_INLINE void write_tile(const WinogradConv& conv, const Corner& corner, cons
     const int64_t column = o - outputs.begin, bytes = std::min(kLanes, outputs.end - o) * int64_t{sizeof(float)};
     Lanes half[kTile][kPatch], values[kTile][kTile];
     for (int64_t j = 0; j < kPatch; ++j)
-      transform_back([&](int64_t i) SMAP_ALWAYS { return load(from.at(i * kPatch + j, tile) + column); },
+      transform_back([&](int64_t i) SMAP_ALWAYS { return load(from.at(i * kPatch + j, tile, column)); },
                      [&](int64_t i, const Lanes& lanes) SMAP_ALWAYS { half[i][j] = lanes; });
     for (int64_t i = 0; i < kTile; ++i)
       transform_back([&](int64_t j) SMAP_ALWAYS { return half[i][j]; },
@@ -141,13 +142,16 @@ SMAP_INLINE void write_tile(const WinogradConv& conv, const Corner& corner, cons
   }
 }
 
-/// The sums of one place: rows of patches times the weights of one block of outputs.
-using Multiply = void (*)(const float* patches, int64_t rows, int64_t inputs, const float* weight, float* sums,
-                          int64_t sums_stride);
+/// The sums of one place: rows of patches times the weights of consecutive blocks of outputs.
+using Multiply = void (*)(const float* patches, int64_t rows, int64_t inputs, const float* weight, int64_t blocks,
+                          float* sums);
+
+constexpr int64_t kGroup = kTilesTogether * kLanes;    // from kLanes channels of a table to the next ones
+constexpr int64_t kBlock = kTilesTogether * kColumns;  // from a block of sums to the next one
 
 template <Multiply multiply>
 SMAP_INLINE void convolve_with(const WinogradConv& conv, Range tiles, Range blocks, float* scratch) {
-  const int64_t columns = (blocks.end - blocks.begin) * kColumns;
+  const int64_t count_of_blocks = blocks.end - blocks.begin, columns = count_of_blocks * kColumns;
   const Range outputs{blocks.begin * kColumns, std::min(blocks.end * kColumns, conv.outputs)};
   const Tables patches(scratch, conv.inputs), sums(scratch + Tables::size(conv.inputs), columns);
   float* const nothing = scratch + Tables::size(conv.inputs) + Tables::size(columns);
@@ -155,64 +159,121 @@ SMAP_INLINE void convolve_with(const WinogradConv& conv, Range tiles, Range bloc
   for (int64_t first = tiles.begin; first < tiles.end; first += kTilesTogether) {
     const int64_t count = std::min(kTilesTogether, tiles.end - first);
     for (int64_t t = 0; t < count; ++t) read_patch(conv, Corner(conv, first + t), nothing, patches, t);
-    for (int64_t place = 0; place < kPlaces; ++place)
-      for (int64_t block = blocks.begin; block < blocks.end; ++block) {
-        const float* const weight = conv.weight + (place * conv.output_blocks() + block) * conv.inputs * kColumns;
-        multiply(patches.at(place, 0), count, conv.inputs, weight,
-                 sums.at(place, 0) + (block - blocks.begin) * kColumns, columns);
-      }
+    for (int64_t place = 0; place < kPlaces; ++place) {
+      const float* const weight = conv.weight + (place * conv.output_blocks() + blocks.begin) * conv.inputs * kColumns;
+      multiply(patches.at(place, 0, 0), count, conv.inputs, weight, count_of_blocks, sums.at(place, 0, 0));
+    }
     for (int64_t t = 0; t < count; ++t) write_tile(conv, Corner(conv, first + t), sums, t, outputs);
   }
 }
 
-void multiply_plain(const float* patches, int64_t rows, int64_t inputs, const float* weight, float* sums,
-                    int64_t sums_stride) {
-  for (int64_t r = 0; r < rows; ++r) {
-    float total[kColumns] = {};
-    for (int64_t c = 0; c < inputs; ++c)
-      for (int64_t o = 0; o < kColumns; ++o) total[o] += patches[r * inputs + c] * weight[c * kColumns + o];
-    std::copy_n(total, kColumns, sums + r * sums_stride);
-  }
+void multiply_plain(const float* patches, int64_t rows, int64_t inputs, const float* weight, int64_t blocks,
+                    float* sums) {
+  for (int64_t block = 0; block < blocks; ++block, weight += inputs * kColumns, sums += kBlock)
+    for (int64_t r = 0; r < rows; ++r) {
+      float total[kColumns] = {};
+      for (int64_t c = 0; c < inputs; ++c) {
+        const float patch = patches[c / kLanes * kGroup + r * kLanes + c % kLanes];
+        for (int64_t o = 0; o < kColumns; ++o) total[o] += patch * weight[c * kColumns + o];
+      }
+      for (int64_t o = 0; o < kColumns; o += kLanes)
+        std::copy_n(total + o, kLanes, sums + o / kLanes * kGroup + r * kLanes);
+    }
 }
 
 #ifdef SMAP_AVX2
 
+/// Calls `multiply(first, rows)` for consecutive rows, at most `most` at a time, as even as can be.
+template <class Call>
+SMAP_INLINE void in_groups(int64_t rows, int64_t most, Call call) {
+  const int64_t groups = (rows + most - 1) / most, even = (rows + groups - 1) / groups;
+  for (int64_t r = 0; r < rows; r += even) call(r, std::min(even, rows - r));
+}
+
 constexpr int kRows = 6;  // whose sums and two vectors of weights fill the sixteen registers
 
-/// `Multiply` for `count` rows, at most `rows`.
+/// One block of outputs, `count` rows, at most `rows`.
 template <int rows = kRows>
-SMAP_AVX2_FMA void multiply_rows(const float* patches, int64_t count, int64_t inputs, const float* weight, float* sums,
-                                 int64_t sums_stride) {
+SMAP_AVX2_FMA void multiply_rows(const float* patches, int64_t count, int64_t inputs, const float* weight,
+                                 float* sums) {
   if constexpr (rows > 1)
-    if (count < rows) return multiply_rows<rows - 1>(patches, count, inputs, weight, sums, sums_stride);
+    if (count < rows) return multiply_rows<rows - 1>(patches, count, inputs, weight, sums);
   __m256 total[rows][2];
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r) total[r][0] = total[r][1] = _mm256_setzero_ps();
-  for (int64_t c = 0; c < inputs; ++c) {
-    const __m256 left = _mm256_loadu_ps(weight + c * kColumns), right = _mm256_loadu_ps(weight + c * kColumns + kLanes);
+  for (int64_t group = 0; group < inputs; group += kLanes, patches += kGroup)
+    for (int64_t c = 0; c < kLanes; ++c, weight += kColumns) {
+      const __m256 left = _mm256_loadu_ps(weight), right = _mm256_loadu_ps(weight + kLanes);
 #pragma GCC unroll 6
-    for (int r = 0; r < rows; ++r) {
-      const __m256 patch = _mm256_broadcast_ss(patches + r * inputs + c);
-      total[r][0] = _mm256_fmadd_ps(patch, left, total[r][0]);
-      total[r][1] = _mm256_fmadd_ps(patch, right, total[r][1]);
+      for (int r = 0; r < rows; ++r) {
+        const __m256 patch = _mm256_broadcast_ss(patches + r * kLanes + c);
+        total[r][0] = _mm256_fmadd_ps(patch, left, total[r][0]);
+        total[r][1] = _mm256_fmadd_ps(patch, right, total[r][1]);
+      }
     }
-  }
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r) {
-    _mm256_storeu_ps(sums + r * sums_stride, total[r][0]);
-    _mm256_storeu_ps(sums + r * sums_stride + kLanes, total[r][1]);
+    _mm256_storeu_ps(sums + r * kLanes, total[r][0]);
+    _mm256_storeu_ps(sums + r * kLanes + kGroup, total[r][1]);
   }
 }
 
-SMAP_AVX2_FMA void multiply_fma(const float* patches, int64_t rows, int64_t inputs, const float* weight, float* sums,
-                                int64_t sums_stride) {
-  const int64_t groups = (rows + kRows - 1) / kRows, most = (rows + groups - 1) / groups;  // as even as can be
-  for (int64_t r = 0; r < rows; r += most)
-    multiply_rows(patches + r * inputs, std::min(most, rows - r), inputs, weight, sums + r * sums_stride, sums_stride);
+SMAP_AVX2_FMA void multiply_avx2(const float* patches, int64_t rows, int64_t inputs, const float* weight,
+                                 int64_t blocks, float* sums) {
+  for (int64_t block = 0; block < blocks; ++block, weight += inputs * kColumns, sums += kBlock)
+    in_groups(rows, kRows, [&](int64_t r, int64_t count) SMAP_ALWAYS {
+      multiply_rows(patches + r * kLanes, count, inputs, weight, sums + r * kLanes);
+    });
 }
 
-SMAP_AVX2_FMA void convolve_fma(const WinogradConv& conv, Range tiles, Range blocks, float* scratch) {
-  convolve_with<multiply_fma>(conv, tiles, blocks, scratch);
+SMAP_AVX2_FMA void convolve_avx2(const WinogradConv& conv, Range tiles, Range blocks, float* scratch) {
+  convolve_with<multiply_avx2>(conv, tiles, blocks, scratch);
+}
+
+constexpr int kPairRows = 12;  // of two blocks: half as many loads for a product as with one
+
+/// Two blocks of outputs, `count` rows, at most `rows`; sums are those of `multiply_rows` to the bit.
+template <int rows = kPairRows>
+SMAP_AVX512 void multiply_pair(const float* patches, int64_t count, int64_t inputs, const float* weight, float* sums) {
+  if constexpr (rows > 1)
+    if (count < rows) return multiply_pair<rows - 1>(patches, count, inputs, weight, sums);
+  __m512 total[rows][2];
+#pragma GCC unroll 12
+  for (int r = 0; r < rows; ++r) total[r][0] = total[r][1] = _mm512_setzero_ps();
+  const float* const next = weight + inputs * kColumns;
+  for (int64_t group = 0; group < inputs; group += kLanes, patches += kGroup)
+    for (int64_t c = 0; c < kLanes; ++c) {
+      const int64_t row = (group + c) * kColumns;
+      const __m512 left = _mm512_loadu_ps(weight + row), right = _mm512_loadu_ps(next + row);
+#pragma GCC unroll 12
+      for (int r = 0; r < rows; ++r) {
+        __m512 patch = _mm512_set1_ps(patches[r * kLanes + c]);
+        __asm__("" : "+v"(patch));  // or it is loaded twice, as part of both products
+        total[r][0] = _mm512_fmadd_ps(patch, left, total[r][0]);
+        total[r][1] = _mm512_fmadd_ps(patch, right, total[r][1]);
+      }
+    }
+#pragma GCC unroll 12
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 2
+    for (int block = 0; block < 2; ++block) {
+      float* const to = sums + block * kBlock + r * kLanes;
+      _mm256_storeu_ps(to, _mm512_castps512_ps256(total[r][block]));
+      _mm256_storeu_ps(to + kGroup, _mm512_extractf32x8_ps(total[r][block], 1));
+    }
+}
+
+SMAP_AVX512 void multiply_avx512(const float* patches, int64_t rows, int64_t inputs, const float* weight,
+                                 int64_t blocks, float* sums) {
+  for (; blocks >= 2; blocks -= 2, weight += 2 * inputs * kColumns, sums += 2 * kBlock)
+    in_groups(rows, kPairRows, [&](int64_t r, int64_t count) SMAP_ALWAYS {
+      multiply_pair(patches + r * kLanes, count, inputs, weight, sums + r * kLanes);
+    });
+  multiply_avx2(patches, rows, inputs, weight, blocks, sums);
+}
+
+SMAP_AVX2_FMA void convolve_avx512(const WinogradConv& conv, Range tiles, Range blocks, float* scratch) {
+  convolve_with<multiply_avx512>(conv, tiles, blocks, scratch);
 }
 
 #endif
@@ -223,14 +284,19 @@ int64_t winograd_scratch(const WinogradConv& conv, int64_t output_blocks) {
   return Tables::size(conv.inputs) + Tables::size(output_blocks * kColumns) + conv.inputs;
 }
 
-void convolve(const WinogradConv& conv, Range tiles, Range output_blocks, float* scratch) {
+Simd widest_simd() {
 #ifdef SMAP_AVX2
-  if (processor_has_avx2_fma()) return convolve_fma(conv, tiles, output_blocks, scratch);
+  if (processor_has_avx512()) return Simd::kAvx512;
+  if (processor_has_avx2_fma()) return Simd::kAvx2;
 #endif
-  convolve_portable(conv, tiles, output_blocks, scratch);
+  return Simd::kNone;
 }
 
-void convolve_portable(const WinogradConv& conv, Range tiles, Range output_blocks, float* scratch) {
+void convolve(const WinogradConv& conv, Range tiles, Range output_blocks, float* scratch, Simd simd) {
+#ifdef SMAP_AVX2
+  if (simd == Simd::kAvx512) return convolve_avx512(conv, tiles, output_blocks, scratch);
+  if (simd == Simd::kAvx2) return convolve_avx2(conv, tiles, output_blocks, scratch);
+#endif
   convolve_with<multiply_plain>(conv, tiles, output_blocks, scratch);
 }
 

@@ -6,8 +6,8 @@
 
 #include "arrays.h"
 #include "check.h"
-#include "core/avx2.h"
 #include "core/limb_evidence.h"
+#include "core/simd.h"
 
 namespace {
 

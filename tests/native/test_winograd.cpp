@@ -21,9 +21,8 @@ struct Shape {
   int64_t batch, height, width, inputs, outputs;
 };
 
-using Convolve = void (*)(const smap::WinogradConv&, smap::WinogradConv::Range, smap::WinogradConv::Range, float*);
-
-void compare(Convolve convolve, const Shape& s, bool with_plus, bool relu) {
+/// Checks y against the definition and returns it.
+std::vector<float> compare(smap::Simd simd, const Shape& s, bool with_plus, bool relu) {
   std::mt19937 random(static_cast<uint32_t>(s.height * 31 + s.outputs));
   std::normal_distribution<float> normal;
   const auto draw = [&](int64_t count) {
@@ -56,11 +55,11 @@ void compare(Convolve convolve, const Shape& s, bool with_plus, bool relu) {
   std::vector<float> small(static_cast<size_t>(smap::winograd_scratch(conv, 1)));
   const int64_t half = conv.tiles() / 2;
   for (int64_t block = 0; block < blocks; ++block) {
-    convolve(conv, {0, half}, {block, block + 1}, small.data());
-    convolve(conv, {half, conv.tiles()}, {block, block + 1}, small.data());
+    smap::convolve(conv, {0, half}, {block, block + 1}, small.data(), simd);
+    smap::convolve(conv, {half, conv.tiles()}, {block, block + 1}, small.data(), simd);
   }
   const std::vector<float> parts = y;
-  convolve(conv, {0, conv.tiles()}, {0, blocks}, scratch.data());
+  smap::convolve(conv, {0, conv.tiles()}, {0, blocks}, scratch.data(), simd);
   CHECK(parts == y);
   for (int64_t p = 0; p < pixels; ++p)
     for (int64_t o = 0; o < s.outputs; ++o) {
@@ -76,14 +75,19 @@ void compare(Convolve convolve, const Shape& s, bool with_plus, bool relu) {
       if (relu && sum < 0) sum = 0;
       CHECK(std::abs(y[p * s.outputs + o] - sum) < 1e-3);
     }
+  return y;
 }
 
 }  // namespace
 
 int main() {
-  for (const Shape& shape :
-       {Shape{1, 1, 1, 8, 1}, Shape{1, 4, 4, 8, 16}, Shape{2, 5, 9, 16, 17}, Shape{1, 23, 31, 24, 40}})
+  for (const Shape& shape : {Shape{1, 1, 1, 8, 1}, Shape{1, 4, 4, 8, 16}, Shape{2, 5, 9, 16, 17},
+                             Shape{1, 23, 31, 24, 40}, Shape{1, 50, 9, 16, 64}})
     for (const bool plus : {false, true})
-      for (const bool relu : {false, true})
-        for (const Convolve convolve : {smap::convolve, smap::convolve_portable}) compare(convolve, shape, plus, relu);
+      for (const bool relu : {false, true}) {
+        compare(smap::Simd::kNone, shape, plus, relu);
+        if (smap::widest_simd() == smap::Simd::kNone) continue;
+        const std::vector<float> y = compare(smap::Simd::kAvx2, shape, plus, relu);
+        if (smap::widest_simd() == smap::Simd::kAvx512) CHECK(compare(smap::Simd::kAvx512, shape, plus, relu) == y);
+      }
 }

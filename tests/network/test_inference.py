@@ -67,10 +67,14 @@ def test_float32_is_the_network(network, packs, monkeypatch):
 
 def test_what_is_faster_by_minimal_filtering_is_done_so():
     """In float32: 3x3 convolutions of up to 256 channels, which are all of the default network."""
-    if not packed.can_pack(torch.float32) or torch.backends.cpu.get_cpu_capability() != "AVX2":
-        pytest.skip("needs oneDNN's fused convolutions and AVX2, not AVX-512")
+    if not packed.can_pack(torch.float32) or torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
+        pytest.skip("needs oneDNN's fused convolutions and AVX2")
     folded = prepare(Hourglass(NetworkConfig.small()), "cpu", torch.float32).folded
     assert sum(isinstance(module, packed.WinogradConv) for module in folded.modules()) == 16
+    half = prepare(Hourglass(NetworkConfig.small()), "cpu", torch.bfloat16).folded
+    filtered = [name for name, module in half.named_modules() if isinstance(module, packed.WinogradConv)]
+    in_float32 = ["pyramid.0.decoder.3.maps_2d.output"] if packed.can_pack(torch.bfloat16) else []
+    assert filtered == in_float32
     shapes = [(512, 512, 3, 1, 1), (64, 64, 3, 2, 1), (64, 64, 1, 1, 0), (3, 8, 3, 1, 1)]
     others = [nn.Conv2d(*shape) for shape in shapes] + [
         nn.Conv2d(64, 64, 3, padding=1, padding_mode="reflect"),
