@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from .network import RefineNet
 
 
+_CPU = torch.device("cpu")
+
+
 class Views(NamedTuple):
     """Where each image of a batch lies on its map and how it was photographed, as tensors that ops take.
 
@@ -39,7 +42,8 @@ class Views(NamedTuple):
         """The tensors are those of earlier calls when pictures and cameras are: not to be written to."""
         if len(letterboxes) != len(cameras):
             raise ValueError(f"cameras must be one per image = {len(letterboxes)}, got {len(cameras)}")
-        return cls(*(t.to(device) for t in _views(tuple(letterboxes), tuple(cameras))))
+        views = _views(tuple(letterboxes), tuple(cameras))
+        return views if device == _CPU else cls(*(t.to(device) for t in views))
 
 
 @constant_tensors  # the pictures of a video are alike
@@ -206,7 +210,7 @@ def lift(
         Views.of(letterboxes, cameras, maps.limb_depths.device),
         stride=letterboxes[0].stride,
         child_alone=child_alone,
-        most=int(detections.count.max()),
+        most=max(detections.count.tolist()),
     )
     return to_people(lifted, cameras, maps.skeleton)
 
