@@ -7,7 +7,7 @@
 
 #define SMAP_AVX2 __attribute__((target("avx2")))
 #define SMAP_AVX2_FMA __attribute__((target("avx2,fma")))
-#define SMAP_AVX512 __attribute__((target("avx512f,avx512dq,avx2,fma")))
+#define SMAP_AVX512 __attribute__((target("avx512f")))
 
 namespace smap {
 
@@ -22,8 +22,7 @@ inline bool processor_has_avx2_fma() {
 }
 
 inline bool processor_has_avx512() {
-  static const bool has =
-      processor_has_avx2_fma() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq");
+  static const bool has = processor_has_avx2_fma() && __builtin_cpu_supports("avx512f");
   return has;
 }
 

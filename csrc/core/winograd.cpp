@@ -70,21 +70,27 @@ struct Corner {
         x(tile % conv.columns() * kTile) {}
 };
 
-/// Scratch of up to kTilesTogether tiles: 36 tables, in which kLanes channels of all tiles come before the next ones.
-/// The gap keeps tables off each other's cache lines, whose sets repeat every 4 kilobytes.
+/// Scratch of up to kTilesTogether tiles: 36 tables, in which a group of channels of all tiles comes before the next
+/// one. The gap keeps tables off each other's cache lines, whose sets repeat every 4 kilobytes.
+template <int64_t kTogether>
 struct Tables {
+  static constexpr int64_t kGroup = kTilesTogether * kTogether;
+
   float* data;
   int64_t stride;
 
   Tables(float* data, int64_t channels) : data(data), stride(size(channels) / kPlaces) {}
   static int64_t size(int64_t channels) { return kPlaces * (kTilesTogether * channels + kColumns); }
 
+  /// This channel of a tile, with those of its group behind it.
   float* at(int64_t place, int64_t tile, int64_t channel) const {
-    return data + place * stride + channel * kTilesTogether + tile * kLanes;
+    return data + place * stride + channel / kTogether * kGroup + tile * kTogether + channel % kTogether;
   }
 };
+using Patches = Tables<kLanes>;
+using Sums = Tables<kColumns>;  // a group is a block of outputs
 
-SMAP_INLINE void read_patch(const WinogradConv& conv, const Corner& corner, const float* nothing, const Tables& to,
+SMAP_INLINE void read_patch(const WinogradConv& conv, const Corner& corner, const float* nothing, const Patches& to,
                             int64_t tile) {
   const float* pixels[kPatch][kPatch];
   for (int64_t i = 0; i < kPatch; ++i)
@@ -104,7 +110,7 @@ SMAP_INLINE void read_patch(const WinogradConv& conv, const Corner& corner, cons
   }
 }
 
-SMAP_INLINE void write_tile(const WinogradConv& conv, const Corner& corner, const Tables& from, int64_t tile,
+SMAP_INLINE void write_tile(const WinogradConv& conv, const Corner& corner, const Sums& from, int64_t tile,
                             Range outputs) {
   const int64_t height = std::min(kTile, conv.height - corner.y), width = std::min(kTile, conv.width - corner.x);
   for (int64_t o = outputs.begin; o < outputs.end; o += kLanes) {
@@ -146,22 +152,20 @@ SMAP_INLINE void write_tile(const WinogradConv& conv, const Corner& corner, cons
 using Multiply = void (*)(const float* patches, int64_t rows, int64_t inputs, const float* weight, int64_t blocks,
                           float* sums);
 
-constexpr int64_t kGroup = kTilesTogether * kLanes;    // from kLanes channels of a table to the next ones
-constexpr int64_t kBlock = kTilesTogether * kColumns;  // from a block of sums to the next one
-
 template <Multiply multiply>
 SMAP_INLINE void convolve_with(const WinogradConv& conv, Range tiles, Range blocks, float* scratch) {
-  const int64_t count_of_blocks = blocks.end - blocks.begin, columns = count_of_blocks * kColumns;
+  const int64_t columns = (blocks.end - blocks.begin) * kColumns;
   const Range outputs{blocks.begin * kColumns, std::min(blocks.end * kColumns, conv.outputs)};
-  const Tables patches(scratch, conv.inputs), sums(scratch + Tables::size(conv.inputs), columns);
-  float* const nothing = scratch + Tables::size(conv.inputs) + Tables::size(columns);
+  const Patches patches(scratch, conv.inputs);
+  const Sums sums(scratch + Patches::size(conv.inputs), columns);
+  float* const nothing = scratch + Patches::size(conv.inputs) + Sums::size(columns);
   std::fill_n(nothing, conv.inputs, 0.f);
   for (int64_t first = tiles.begin; first < tiles.end; first += kTilesTogether) {
     const int64_t count = std::min(kTilesTogether, tiles.end - first);
     for (int64_t t = 0; t < count; ++t) read_patch(conv, Corner(conv, first + t), nothing, patches, t);
     for (int64_t place = 0; place < kPlaces; ++place) {
       const float* const weight = conv.weight + (place * conv.output_blocks() + blocks.begin) * conv.inputs * kColumns;
-      multiply(patches.at(place, 0, 0), count, conv.inputs, weight, count_of_blocks, sums.at(place, 0, 0));
+      multiply(patches.at(place, 0, 0), count, conv.inputs, weight, blocks.end - blocks.begin, sums.at(place, 0, 0));
     }
     for (int64_t t = 0; t < count; ++t) write_tile(conv, Corner(conv, first + t), sums, t, outputs);
   }
@@ -169,15 +173,14 @@ SMAP_INLINE void convolve_with(const WinogradConv& conv, Range tiles, Range bloc
 
 void multiply_plain(const float* patches, int64_t rows, int64_t inputs, const float* weight, int64_t blocks,
                     float* sums) {
-  for (int64_t block = 0; block < blocks; ++block, weight += inputs * kColumns, sums += kBlock)
+  for (int64_t block = 0; block < blocks; ++block, weight += inputs * kColumns, sums += Sums::kGroup)
     for (int64_t r = 0; r < rows; ++r) {
       float total[kColumns] = {};
       for (int64_t c = 0; c < inputs; ++c) {
-        const float patch = patches[c / kLanes * kGroup + r * kLanes + c % kLanes];
+        const float patch = patches[c / kLanes * Patches::kGroup + r * kLanes + c % kLanes];
         for (int64_t o = 0; o < kColumns; ++o) total[o] += patch * weight[c * kColumns + o];
       }
-      for (int64_t o = 0; o < kColumns; o += kLanes)
-        std::copy_n(total + o, kLanes, sums + o / kLanes * kGroup + r * kLanes);
+      std::copy_n(total, kColumns, sums + r * kColumns);
     }
 }
 
@@ -201,7 +204,7 @@ SMAP_AVX2_FMA void multiply_rows(const float* patches, int64_t count, int64_t in
   __m256 total[rows][2];
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r) total[r][0] = total[r][1] = _mm256_setzero_ps();
-  for (int64_t group = 0; group < inputs; group += kLanes, patches += kGroup)
+  for (int64_t group = 0; group < inputs; group += kLanes, patches += Patches::kGroup)
     for (int64_t c = 0; c < kLanes; ++c, weight += kColumns) {
       const __m256 left = _mm256_loadu_ps(weight), right = _mm256_loadu_ps(weight + kLanes);
 #pragma GCC unroll 6
@@ -213,16 +216,16 @@ SMAP_AVX2_FMA void multiply_rows(const float* patches, int64_t count, int64_t in
     }
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r) {
-    _mm256_storeu_ps(sums + r * kLanes, total[r][0]);
-    _mm256_storeu_ps(sums + r * kLanes + kGroup, total[r][1]);
+    _mm256_storeu_ps(sums + r * kColumns, total[r][0]);
+    _mm256_storeu_ps(sums + r * kColumns + kLanes, total[r][1]);
   }
 }
 
 SMAP_AVX2_FMA void multiply_avx2(const float* patches, int64_t rows, int64_t inputs, const float* weight,
                                  int64_t blocks, float* sums) {
-  for (int64_t block = 0; block < blocks; ++block, weight += inputs * kColumns, sums += kBlock)
+  for (int64_t block = 0; block < blocks; ++block, weight += inputs * kColumns, sums += Sums::kGroup)
     in_groups(rows, kRows, [&](int64_t r, int64_t count) SMAP_ALWAYS {
-      multiply_rows(patches + r * kLanes, count, inputs, weight, sums + r * kLanes);
+      multiply_rows(patches + r * kLanes, count, inputs, weight, sums + r * kColumns);
     });
 }
 
@@ -230,9 +233,9 @@ SMAP_AVX2_FMA void convolve_avx2(const WinogradConv& conv, Range tiles, Range bl
   convolve_with<multiply_avx2>(conv, tiles, blocks, scratch);
 }
 
-constexpr int kPairRows = 12;  // of two blocks: half as many loads for a product as with one
+constexpr int kPairRows = 12;  // whose sums, two vectors of weights and a patch fit the 32 registers
 
-/// Two blocks of outputs, `count` rows, at most `rows`; sums are those of `multiply_rows` to the bit.
+/// Two blocks of outputs, `count` rows, at most `rows`: of one, sixteen numbers at once are no faster than eight.
 template <int rows = kPairRows>
 SMAP_AVX512 void multiply_pair(const float* patches, int64_t count, int64_t inputs, const float* weight, float* sums) {
   if constexpr (rows > 1)
@@ -241,37 +244,34 @@ SMAP_AVX512 void multiply_pair(const float* patches, int64_t count, int64_t inpu
 #pragma GCC unroll 12
   for (int r = 0; r < rows; ++r) total[r][0] = total[r][1] = _mm512_setzero_ps();
   const float* const next = weight + inputs * kColumns;
-  for (int64_t group = 0; group < inputs; group += kLanes, patches += kGroup)
+  for (int64_t group = 0; group < inputs; group += kLanes, patches += Patches::kGroup)
     for (int64_t c = 0; c < kLanes; ++c) {
       const int64_t row = (group + c) * kColumns;
       const __m512 left = _mm512_loadu_ps(weight + row), right = _mm512_loadu_ps(next + row);
 #pragma GCC unroll 12
       for (int r = 0; r < rows; ++r) {
-        __m512 patch = _mm512_set1_ps(patches[r * kLanes + c]);
-        __asm__("" : "+v"(patch));  // or it is loaded twice, as part of both products
+        const __m512 patch = _mm512_set1_ps(patches[r * kLanes + c]);
         total[r][0] = _mm512_fmadd_ps(patch, left, total[r][0]);
         total[r][1] = _mm512_fmadd_ps(patch, right, total[r][1]);
       }
     }
 #pragma GCC unroll 12
-  for (int r = 0; r < rows; ++r)
-#pragma GCC unroll 2
-    for (int block = 0; block < 2; ++block) {
-      float* const to = sums + block * kBlock + r * kLanes;
-      _mm256_storeu_ps(to, _mm512_castps512_ps256(total[r][block]));
-      _mm256_storeu_ps(to + kGroup, _mm512_extractf32x8_ps(total[r][block], 1));
-    }
+  for (int r = 0; r < rows; ++r) {
+    _mm512_storeu_ps(sums + r * kColumns, total[r][0]);
+    _mm512_storeu_ps(sums + Sums::kGroup + r * kColumns, total[r][1]);
+  }
 }
 
 SMAP_AVX512 void multiply_avx512(const float* patches, int64_t rows, int64_t inputs, const float* weight,
                                  int64_t blocks, float* sums) {
-  for (; blocks >= 2; blocks -= 2, weight += 2 * inputs * kColumns, sums += 2 * kBlock)
+  for (; blocks >= 2; blocks -= 2, weight += 2 * inputs * kColumns, sums += 2 * Sums::kGroup)
     in_groups(rows, kPairRows, [&](int64_t r, int64_t count) SMAP_ALWAYS {
-      multiply_pair(patches + r * kLanes, count, inputs, weight, sums + r * kLanes);
+      multiply_pair(patches + r * kLanes, count, inputs, weight, sums + r * kColumns);
     });
   multiply_avx2(patches, rows, inputs, weight, blocks, sums);
 }
 
+/// Patches and tiles are transformed eight numbers at once, as for AVX2.
 SMAP_AVX2_FMA void convolve_avx512(const WinogradConv& conv, Range tiles, Range blocks, float* scratch) {
   convolve_with<multiply_avx512>(conv, tiles, blocks, scratch);
 }
@@ -281,7 +281,7 @@ SMAP_AVX2_FMA void convolve_avx512(const WinogradConv& conv, Range tiles, Range 
 }  // namespace
 
 int64_t winograd_scratch(const WinogradConv& conv, int64_t output_blocks) {
-  return Tables::size(conv.inputs) + Tables::size(output_blocks * kColumns) + conv.inputs;
+  return Patches::size(conv.inputs) + Sums::size(output_blocks * kColumns) + conv.inputs;
 }
 
 Simd widest_simd() {
@@ -292,7 +292,7 @@ Simd widest_simd() {
   return Simd::kNone;
 }
 
-void convolve(const WinogradConv& conv, Range tiles, Range output_blocks, float* scratch, Simd simd) {
+void convolve(const WinogradConv& conv, Range tiles, Range output_blocks, float* scratch, [[maybe_unused]] Simd simd) {
 #ifdef SMAP_AVX2
   if (simd == Simd::kAvx512) return convolve_avx512(conv, tiles, output_blocks, scratch);
   if (simd == Simd::kAvx2) return convolve_avx2(conv, tiles, output_blocks, scratch);

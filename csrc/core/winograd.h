@@ -38,12 +38,12 @@ struct WinogradConv {
 /// Numbers that `convolve` needs as scratch, for this many blocks of outputs.
 int64_t winograd_scratch(const WinogradConv& conv, int64_t output_blocks);
 
-/// What `convolve` can use; sums of the last two are the same to the bit.
+/// Instructions that `convolve` can use; what it computes with the last two is the same to the bit.
 enum class Simd { kNone, kAvx2, kAvx512 };
 Simd widest_simd();  // of this processor
 
 /// The part of y that is made of these tiles and blocks of kColumns outputs. Every number of y is computed the same way
-/// whatever the ranges.
+/// whatever the ranges. `simd` is at most `widest_simd()`.
 void convolve(const WinogradConv& conv, WinogradConv::Range tiles, WinogradConv::Range output_blocks, float* scratch,
               Simd simd = widest_simd());
 

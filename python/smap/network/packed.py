@@ -58,7 +58,6 @@ def can_filter(conv: nn.Conv2d) -> bool:
         and conv.in_channels % LANES == 0
         and conv.in_channels * conv.out_channels <= _MOST_FILTERED
         and torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
-        and not __import__("os").environ.get("ONEDNN")
     )
 
 
