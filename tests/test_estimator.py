@@ -165,7 +165,7 @@ def test_says_what_is_wrong(weights: Path, tmp_path: Path) -> None:
         Estimator("nowhere.pth")
     with pytest.raises(ValueError, match="device must"):
         Estimator(weights, device="cuda:99")
-    with pytest.raises(ValueError, match=r"input_size must be multiples of 32, got \(100, 64\)"):
+    with pytest.raises(ValueError, match=r"must be \(width, height\), both multiples of 32, got \(100, 64\)"):
         Estimator(weights, input_size=(100, 64))
     other = tmp_path / "other.safetensors"
     other.write_bytes(b"\x00" * 100)
@@ -175,13 +175,19 @@ def test_says_what_is_wrong(weights: Path, tmp_path: Path) -> None:
     picture = np.zeros((8, 8, 3), np.uint8)
     with pytest.raises(ValueError, match="cameras must be one per image = 2, got 1"):
         estimator.predict_batch([picture, picture], [None])
-    with pytest.raises(TypeError, match="image must be uint8, got float32"):
+    with pytest.raises(TypeError, match="image must be uint8, 0 to 255, got float32"):
         estimator.predict(picture.astype(np.float32))
     with pytest.raises(FileNotFoundError):
         estimator.predict(tmp_path / "missing.jpg")
     with pytest.raises(FileNotFoundError, match="refiner must be 'default' or a file, got 'none'"):
         Estimator(weights, refiner="none")
-    with pytest.raises(TypeError, match=r"camera must be a smap\.Camera, got tuple"):
+    with pytest.raises(TypeError, match="cameras must be a sequence, one of each image"):
+        estimator.predict_batch([picture, picture], Camera(900, 900, 320, 240))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="weights must be 'default' or a file, got 3"):
+        Estimator(3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="refiner must be 'default' or a file, got False"):
+        Estimator(weights, refiner=False)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"camera must be a smap\.Camera\(fx, fy, cx, cy\), got tuple"):
         estimator.predict(picture, (900, 900, 320, 240))
     with pytest.raises(TypeError, match=r"images must be a sequence of pictures, got the string 'a\.jpg'"):
         estimator.predict_batch("a.jpg")
@@ -190,7 +196,7 @@ def test_says_what_is_wrong(weights: Path, tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="batch must be a float32 tensor, got ndarray"):
         estimator.network(picture)
     for size in ((416,), (32.5, 32), 416):
-        with pytest.raises(ValueError, match="input_size must be multiples of 32"):
+        with pytest.raises(ValueError, match="both multiples of 32"):
             Estimator(weights, input_size=size)
 
 

@@ -65,13 +65,13 @@ def test_pil_images_of_16_bit_are_what_files_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("image", "error", "message"),
     [
-        (PICTURE.astype(np.float32), TypeError, "image must be uint8, got float32"),
+        (PICTURE.astype(np.float32), TypeError, "image must be uint8, 0 to 255, got float32"),
         (PICTURE[..., 0], ValueError, r"image must be \(H, W, 3\)"),
         (PICTURE[..., :2], ValueError, r"image must be \(H, W, 3\)"),
         (np.zeros((0, 5, 3), np.uint8), ValueError, "at least one pixel"),
         (PICTURE[None], ValueError, r"got \(1, 20, 30, 3\)"),
         (7, TypeError, "got int"),
-        ("missing.jpg", FileNotFoundError, "image must be a file, got 'missing.jpg'"),
+        ("missing.jpg", FileNotFoundError, "image must be an existing file, got 'missing.jpg'"),
     ],
 )
 def test_bad_input_gives_one_clear_error(image: object, error: type[Exception], message: str) -> None:

@@ -77,11 +77,11 @@ struct Letterbox {
         pad_x((width - picture.width * scale) / 2),
         pad_y((height - picture.height * scale) / 2) {}
 
-  /// (1, height, width, 3) uint8. Where the picture shrinks, a canvas pixel is the mean of several places under it.
+  /// (1, height, width, 3) uint8. Below half size a canvas pixel is the mean of several places under it.
   at::Tensor apply(const Picture& picture) const {
     at::Tensor canvas = at::empty({1, height, width, 3}, at::kByte);
     uint8_t* out = canvas.data_ptr<uint8_t>();
-    const int n = std::max(1, static_cast<int>(std::ceil(1 / scale)));
+    const int n = std::max(1, static_cast<int>(std::floor(1 / scale)));
     for (int y = 0; y < height; ++y) {
       for (int x = 0; x < width; ++x) {
         for (int channel = 0; channel < 3; ++channel) {

@@ -223,11 +223,13 @@ def read_pictures(
     """Arguments of ``Estimator.predict_batch`` -> ``(H, W, 3)`` RGB pictures and their cameras, known or guessed."""
     if isinstance(images, (str, bytes)):
         raise TypeError(f"images must be a sequence of pictures, got the string {images!r}")
+    if isinstance(cameras, Camera):
+        raise TypeError("cameras must be a sequence, one of each image, got a single Camera")
     pictures = [to_rgb(image, color) for image in images]
     given = [None] * len(pictures) if cameras is None else list(cameras)
     for camera in given:
         if camera is not None and not isinstance(camera, Camera):
-            raise TypeError(f"camera must be a smap.Camera, got {type(camera).__name__}")
+            raise TypeError(f"camera must be a smap.Camera(fx, fy, cx, cy), got {type(camera).__name__}")
     if len(given) != len(pictures):
         raise ValueError(f"cameras must be one per image = {len(pictures)}, got {len(given)}")
     known = [
@@ -248,10 +250,12 @@ def lay_out(pictures: Sequence[NDArray[np.uint8]], boxes: Sequence[Letterbox]) -
 
 def resolve_weights(weights: str | os.PathLike[str], kind: str = "default") -> Path:
     """A path, or the file of that name that comes with the library."""
+    what = "weights" if kind == "default" else kind
+    if not isinstance(weights, (str, os.PathLike)):
+        raise TypeError(f"{what} must be 'default' or a file, got {weights!r}")
     named = WEIGHTS / f"{kind if weights == 'default' else weights}.safetensors"
     path = named if isinstance(weights, str) and named.is_file() else Path(weights)
     if not path.is_file():
-        what = "weights" if kind == "default" else kind
         raise FileNotFoundError(f"{what} must be 'default' or a file, got {str(weights)!r}")
     return path
 
@@ -295,5 +299,5 @@ def check_judged(decode: DecodeConfig, refiner: RefineNet | None) -> None:
 
 def check_input_size(size: tuple[int, int]) -> tuple[int, int]:
     if not isinstance(size, Sequence) or len(size) != 2 or any(v < 32 or v % 32 for v in size):
-        raise ValueError(f"input_size must be multiples of 32, got {size}")
+        raise ValueError(f"input_size must be (width, height), both multiples of 32, got {size}")
     return int(size[0]), int(size[1])

@@ -29,7 +29,7 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """
     name, path = os.fspath(path), Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"image must be a file, got {name!r}")
+        raise FileNotFoundError(f"image must be an existing file, got {name!r}")
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"image file must have at most {MAX_BYTES} bytes, got {path.stat().st_size} in {str(path)!r}")
     data = np.fromfile(path, np.uint8)
@@ -93,7 +93,7 @@ def to_rgb(image: Any, color: str = "rgb") -> NDArray[np.uint8]:
     if not isinstance(image, np.ndarray):
         raise TypeError(f"image must be a path, an array, a uint8 tensor or a PIL image, got {type(image).__name__}")
     if image.dtype != np.uint8:
-        raise TypeError(f"image must be uint8, got {image.dtype}")
+        raise TypeError(f"image must be uint8, 0 to 255, got {image.dtype}")
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ValueError(f"image must be (H, W, 3) with at least one pixel, got {image.shape}")
     if image.shape[0] * image.shape[1] > MAX_PIXELS:

@@ -206,7 +206,8 @@ class People:
                 **person_scores_of(people),
             )
         except (KeyError, TypeError, IndexError, ValueError) as error:
-            raise ValueError(f"text must be JSON written by People.to_json, got {text[:80]!r} ({error})") from error
+            found = str(text)[:80]
+            raise ValueError(f"text must be JSON written by People.to_json, got {found!r} ({error})") from error
 
     def to_coco(self, image_id: int = 0, category_id: int = 1) -> list[dict[str, Any]]:
         """COCO result records: this skeleton's joints as x, y, v (v = 2 detected, 1 completed, 0 none) and a score."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -59,7 +60,7 @@ def test_trains_and_goes_on_elsewhere_in_small_files(config: Path, tmp_path: Pat
     here, parts, there = tmp_path / "here", tmp_path / "parts", tmp_path / "there"
     command = ["train", str(config), "--device", "cpu", "--quiet"]
     assert main([*command, "--out", str(here), "--minutes", "1e-9", "--portable", str(parts)]) == 0
-    assert "step 2 of 4" in capsys.readouterr().out
+    assert "step 1 of 4, not validated" in capsys.readouterr().out
     again = [*command, "--out", str(tmp_path / "again"), "--minutes", "1e-9"]
     assert main([*again, "--continue-from", str(parts), "--portable", str(tmp_path / "next parts")]) == 0
     assert main([*again, "--portable", str(tmp_path / "next parts")]) == 0  # as it was started
@@ -67,7 +68,7 @@ def test_trains_and_goes_on_elsewhere_in_small_files(config: Path, tmp_path: Pat
     assert main([*command, "--out", str(there), "--continue-from", str(parts)]) == 0
     assert "step 4 of 4" in capsys.readouterr().out
     steps = [json.loads(line)["step"] for line in (there / "curve.jsonl").read_text().splitlines()]
-    assert steps == [4, 4]  # training and validation
+    assert steps == [2, 2, 4, 4]  # training and validation
     best = there / "best.safetensors"
     assert load_network(best).config.input_size == (64, 64)
     assert float(read_notes(best)["loss"]) > 0
@@ -139,7 +140,7 @@ def test_a_signal_ends_a_run_with_a_checkpoint(config: Path, tmp_path: Path, num
         said, _ = run.communicate(timeout=60)
     assert run.returncode == 130
     steps = [json.loads(line)["step"] for line in (folder / "curve.jsonl").read_text().splitlines()]
-    assert f"step {steps[-1]:.0f} of 100000" in said
+    assert steps[-1] <= int(re.search(r"step (\d+) of 100000", said)[1]) <= steps[-1] + 2  # type: ignore[index]
     assert read_checkpoint(folder / "last.pt")["step"] == steps[-1]
 
 

@@ -46,6 +46,41 @@ def test_an_interrupted_run_ends_as_one_that_was_not(tmp_path: Path) -> None:
     assert comparable(tmp_path / "pieces") == comparable(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("stop", [1, 5, 6, 7])
+def test_a_run_that_is_stopped_between_two_lines_of_its_curve_loses_nothing(tmp_path: Path, stop: int) -> None:
+    class Stopping(TinyBatches):
+        """Stops the run as it makes the batch of this step."""
+
+        trainer: Trainer
+
+        def __call__(self):
+            make = super().__call__()
+
+            def batch(step: int):
+                if step == stop:
+                    self.trainer.stop()
+                return make(step)
+
+            return batch
+
+    whole, folder = trained(tmp_path / "whole"), tmp_path / "stopped"
+    made: list[Stopping] = []
+
+    def batches(*args) -> Stopping:
+        made.append(Stopping(*args))
+        made[-1].trainer = trainer
+        return made[-1]
+
+    trainer = Trainer(tiny_config(), folder, device="cpu", batches=batches, progress=False)
+    trainer.run()
+    assert stop <= trainer.step <= stop + 2
+    assert (folder / "best.safetensors").exists()
+    resumed = trained(folder)
+    for key, value in weights(whole).items():
+        torch.testing.assert_close(weights(resumed)[key], value, rtol=0, atol=0, msg=key)
+    assert comparable(folder) == comparable(tmp_path / "whole")
+
+
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -127,7 +162,7 @@ def test_a_folder_is_of_one_run_at_a_time(tmp_path: Path) -> None:
 def test_stops_on_time_and_goes_on_later(tmp_path: Path) -> None:
     started = time.monotonic()
     trainer = trained(tmp_path, seconds=0.0)
-    assert trainer.step == 2
+    assert trainer.step == 1
     assert time.monotonic() - started < 30
     assert trained(tmp_path).step == 12
 

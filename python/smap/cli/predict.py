@@ -1,7 +1,7 @@
 """Find people in pictures and say where they are, in metres.
 
 Prints each person's place; --json, --overlay and --view3d write files instead. Pictures that cannot be read are
-reported and skipped, and the exit code is 1 then.
+reported and skipped, and the exit code is 1 then; a single one that cannot be read is an error, exit code 2.
 """
 
 from __future__ import annotations

@@ -81,7 +81,8 @@ def run(args: argparse.Namespace) -> int:
     if not trainer.saved:
         raise OSError(f"{args.out} must have room for the last checkpoint, got an error when it was written")
     if trainer.main:
-        print(f"{args.out}: step {trainer.step} of {config.schedule.steps}, best score {trainer.best:.4g}")
+        score = f"best score {trainer.best:.4g}" if math.isfinite(trainer.best) else "not validated"
+        print(f"{args.out}: step {trainer.step} of {config.schedule.steps}, {score}")
     return 130 if signals else 0
 
 
@@ -97,7 +98,7 @@ def stoppable(trainer: Trainer) -> Iterator[list[int]]:
     def handle(number: int, _: object) -> None:
         came.append(number)
         restore()
-        print("stopping after a few more steps, with a checkpoint; once more stops at once", file=sys.stderr)
+        print("stopping soon, with a checkpoint; once more stops at once", file=sys.stderr)
         trainer.stop()
 
     def restore() -> None:

@@ -127,7 +127,9 @@ def ablation_markdown(results: dict[str, Evaluation], name: str) -> str:
             own_rows.append(("- paper", ["-"] * 6 + [number(paper.ROOT_ERROR_CM[row])]))
     columns = [label for label, _ in paper.ABLATION_COLUMNS] + ["RtError, cm"]
     parts = [f"# Ablation on {name}", table(columns, own_rows)]
-    parts.append("The rows below need weights of their own; docs/evaluation.md has the training commands.")
+    parts.append(
+        "The paper's own figures, on MuPoTS-3D, of what needs weights of its own (docs/evaluation.md trains them)."
+    )
     trained = []
     for row, what in TRAINING.items():
         values = [number(value) for value in paper.ABLATION_MUPOTS[row]]

@@ -106,6 +106,9 @@ class Trainer:
         lowered = self.processes.most(float(not config.lowered(self.device))) == 0  # in all processes or in none
         self.optimiser = make_optimiser(self.network, config, torch.bfloat16 if lowered else torch.float32)
         self.step = 0
+        # Of losses since the curve's last line, and how many.
+        self.sums = torch.zeros(len(LossParts._fields) + 1, device=self.device)
+        self.probe = Probe(config.network)
         self.best = -math.inf
         self.saved = True  # whether the last checkpoint is on the disk
         self._ease = 1.0  # on the learning rate, see ``run``
@@ -122,7 +125,6 @@ class Trainer:
         if self.processes.count > 1:
             ids = [self.device.index] if self.device.type == "cuda" else None
             self.model = DistributedDataParallel(self.model, device_ids=ids)
-        self.probe = Probe(config.network)
 
     # --- state ---
 
@@ -134,6 +136,8 @@ class Trainer:
             "model": self.network.state_dict(),
             "ema": self.ema.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "sums": self.sums,
+            "probe": self.probe.state(),
             "config": json.dumps(plain(self.config)),
         }
 
@@ -148,6 +152,9 @@ class Trainer:
         self.ema.load_state_dict(state["ema"])
         if state.get("optimiser"):
             self.optimiser.load_state_dict(state["optimiser"])
+        if "probe" in state:
+            self.sums.copy_(state["sums"])
+            self.probe.restore(state["probe"], self.device)
         self.step = int(state["step"])
         self.best = float(state["best"])
 
@@ -161,10 +168,11 @@ class Trainer:
         self.check.last()
         if not self.main:
             return True
-        state, whole, validated = self.state(), True, self.config.validation.source is not None
+        state, whole, validated = self.state(), True, self.best > -math.inf
+        coarse = {name: value for name, value in state.items() if name not in ("sums", "probe")}
         writes: list[tuple[Callable[[Path, dict[str, Any]], object], Path | None]] = [
             (write_checkpoint, self.folder / LAST),
-            (write_portable, self.portable),
+            (lambda path, _: write_portable(path, coarse), self.portable),
             (lambda path, _: self._write_weights(path, {}), None if validated else self.folder / BEST_WEIGHTS),
         ]
         for write, path in writes:  # they may lie on different disks
@@ -214,7 +222,9 @@ class Trainer:
         decided = replace(config, drawing=drawing)
         stream = BatchStream(self._batches(decided, rank, count), self.step, config.workers)
         drawn = draw_ahead(stream, Drawer(decided, self.device))
-        sums, pictures = torch.zeros(len(LossParts._fields), device=self.device), 0
+        pictures = 0
+        # A GPU would wait for the host in every step; its steps are short.
+        every_step = self.device.type == "cpu"
         with tqdm(
             total=config.schedule.steps, initial=self.step, disable=not self.progress, unit="step", dynamic_ncols=True
         ) as bar:
@@ -222,34 +232,39 @@ class Trainer:
                 if self.main and config.validation.source is not None:  # made while the workers open their sources
                     validator = Validator(config, self.device)
                 for step, batch in drawn:
-                    sums += torch.stack(self._update(step, batch))
+                    self.sums[:-1] += torch.stack(self._update(step, batch))
+                    self.sums[-1] += 1
                     pictures += len(batch) * count
                     self.step = step + 1
                     bar.update()
-                    # All that looks at the clock or the disk happens here, so that a run that is continued from any
-                    # checkpoint writes the lines of one that was never interrupted.
-                    if self.step % config.log_every and self.step != end:
+                    due = self.step % config.log_every == 0 or self.step == end
+                    if due:  # a run that is continued from any checkpoint writes the lines of one that never stopped
+                        self.check.last()
+                        steps = (self.step - 1) % config.log_every + 1
+                        line = self._line(self.sums[:-1] / self.sums[-1], pictures / (time.monotonic() - window))
+                        bar.set_postfix(
+                            {k: f"{line[k]:.3g}" for k in ("loss", "left_right", "root_error", "pictures_s")}
+                        )
+                        if curve is not None:
+                            curve.write(line)
+                        if observe is not None:
+                            observe(line)
+                        self.sums.zero_()
+                        pictures, window = 0, time.monotonic()
+                    elif not every_step:
                         continue
-                    self.check.last()
-                    steps = (self.step - 1) % config.log_every + 1
-                    line = self._line(sums / steps, pictures / (time.monotonic() - window))
-                    bar.set_postfix({k: f"{line[k]:.3g}" for k in ("loss", "left_right", "root_error", "pictures_s")})
-                    if curve is not None:
-                        curve.write(line)
-                    if observe is not None:
-                        observe(line)
                     over = self.step >= end or self.processes.any(self._stopping or time.monotonic() > deadline)
                     finished = self.step >= config.schedule.steps or (over and anneal > 0)
-                    if validator is not None and curve is not None and (finished or self._validation_due(steps)):
+                    validating = finished or (due and self._validation_due(steps))
+                    if validator is not None and curve is not None and validating:
                         self._validate(validator, curve)
-                    if time.monotonic() - saved > config.save_seconds:
+                    if due and time.monotonic() - saved > config.save_seconds:
                         self.save()
                         saved = time.monotonic()
                     if over:
                         break
                     if anneal > 0:
                         self._ease = 1 - self.processes.most((time.monotonic() + anneal - deadline) / anneal)
-                    sums, pictures, window = torch.zeros_like(sums), 0, time.monotonic()
                 self.save()
             finally:
                 with ExitStack() as closing:
@@ -259,7 +274,8 @@ class Trainer:
                     closing.callback(drawn.close)  # first
 
     def stop(self) -> None:
-        """Let ``run`` end, with a checkpoint, at the next line of the curve; may be called by a signal handler."""
+        """Let ``run`` end, with a checkpoint, after this step, on a GPU at the next line of the curve; may be called by
+        a signal handler."""
         self._stopping = True
 
     def leave(self) -> None:

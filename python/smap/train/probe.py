@@ -27,6 +27,14 @@ class Probe:
         self._sums: Tensor | None = None
         self._root_errors: list[Tensor] = []  # NaN where nobody is
 
+    def state(self) -> dict[str, list[Tensor]]:
+        """What was added since the last ``result``."""
+        return {"sums": [] if self._sums is None else [self._sums], "root_errors": list(self._root_errors)}
+
+    def restore(self, state: dict[str, list[Tensor]], device: torch.device) -> None:
+        self._sums = state["sums"][0].to(device) if state["sums"] else None
+        self._root_errors = [errors.to(device) for errors in state["root_errors"]]
+
     @torch.no_grad()
     def add(self, maps: RawMaps, truth: ScaleTargets, batch: Batch) -> None:
         """``maps`` and ``truth`` of the finest scale of the last stage."""
