@@ -128,7 +128,7 @@ def ablation_markdown(results: dict[str, Evaluation], name: str) -> str:
     columns = [label for label, _ in paper.ABLATION_COLUMNS] + ["RtError, cm"]
     parts = [f"# Ablation on {name}", table(columns, own_rows)]
     parts.append(
-        "The paper's own figures, on MuPoTS-3D, of what needs weights of its own (docs/evaluation.md trains them)."
+        "The rows below need weights of their own (docs/evaluation.md trains them); their figures are published ones."
     )
     trained = []
     for row, what in TRAINING.items():
