@@ -165,7 +165,8 @@ def test_says_what_is_wrong(weights: Path, tmp_path: Path) -> None:
         Estimator("nowhere.pth")
     with pytest.raises(ValueError, match="device must"):
         Estimator(weights, device="cuda:99")
-    with pytest.raises(ValueError, match=r"must be \(width, height\), both multiples of 32, got \(100, 64\)"):
+    sizes = r"input_size must be \(width, height\), both multiples of 32"
+    with pytest.raises(ValueError, match=sizes + r", got \(100, 64\)"):
         Estimator(weights, input_size=(100, 64))
     other = tmp_path / "other.safetensors"
     other.write_bytes(b"\x00" * 100)
@@ -196,7 +197,7 @@ def test_says_what_is_wrong(weights: Path, tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="batch must be a float32 tensor, got ndarray"):
         estimator.network(picture)
     for size in ((416,), (32.5, 32), 416):
-        with pytest.raises(ValueError, match="both multiples of 32"):
+        with pytest.raises(ValueError, match=sizes):
             Estimator(weights, input_size=size)
 
 

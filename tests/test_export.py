@@ -250,7 +250,7 @@ def test_files_that_are_no_programs_are_an_error(pipeline: Pipeline, program_fil
         load(other)
     with pytest.raises(ValueError, match=r"path must end in \.pt2"):
         export_program(pipeline, tmp_path / "smap.onnx")
-    with pytest.raises(ValueError, match="both multiples of 32, got \\(418, 256\\)"):
+    with pytest.raises(ValueError, match=r"input_size must be .*, both multiples of 32, got \(418, 256\)"):
         Pipeline(Hourglass(TINY), input_size=(418, 256))
 
 

@@ -64,14 +64,8 @@ def test_a_run_that_is_stopped_between_two_lines_of_its_curve_loses_nothing(tmp_
             return batch
 
     whole, folder = trained(tmp_path / "whole"), tmp_path / "stopped"
-    made: list[Stopping] = []
-
-    def batches(*args) -> Stopping:
-        made.append(Stopping(*args))
-        made[-1].trainer = trainer
-        return made[-1]
-
-    trainer = Trainer(tiny_config(), folder, device="cpu", batches=batches, progress=False)
+    trainer = Trainer(tiny_config(), folder, device="cpu", batches=Stopping, progress=False)
+    Stopping.trainer = trainer
     trainer.run()
     assert stop <= trainer.step <= stop + 2
     assert (folder / "best.safetensors").exists()

@@ -33,9 +33,7 @@ def pack(network: nn.Module) -> None:
     """Replace every convolution of a folded network by a ``PackedConv`` or ``WinogradConv``, in place.
 
     Plain torch converts each weight to oneDNN's layout again in every call and passes over the feature map once more
-    for the sum and once for the ReLU. Without all that, and before there was ``WinogradConv``, the paper's one-stage
-    network at 416x256 took 125 instead of 205 ms in float32 and 67 instead of 80 ms in bfloat16 (one Zen 5 core;
-    ``benchmarks/bench_network.py``).
+    for the sum and once for the ReLU; ``benchmarks/bench_network.py`` says what that costs.
     """
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):

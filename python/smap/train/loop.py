@@ -106,8 +106,8 @@ class Trainer:
         lowered = self.processes.most(float(not config.lowered(self.device))) == 0  # in all processes or in none
         self.optimiser = make_optimiser(self.network, config, torch.bfloat16 if lowered else torch.float32)
         self.step = 0
-        # Of losses since the curve's last line, and how many.
-        self.sums = torch.zeros(len(LossParts._fields) + 1, device=self.device)
+        # Since the curve's last line: sums of losses, of so many steps, and what the heads said.
+        self.sums, self.summed = torch.zeros(len(LossParts._fields), device=self.device), 0
         self.probe = Probe(config.network)
         self.best = -math.inf
         self.saved = True  # whether the last checkpoint is on the disk
@@ -136,8 +136,7 @@ class Trainer:
             "model": self.network.state_dict(),
             "ema": self.ema.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "sums": self.sums,
-            "probe": self.probe.state(),
+            "line": {"sums": self.sums, "summed": self.summed, "probe": self.probe.state()},
             "config": json.dumps(plain(self.config)),
         }
 
@@ -152,9 +151,10 @@ class Trainer:
         self.ema.load_state_dict(state["ema"])
         if state.get("optimiser"):
             self.optimiser.load_state_dict(state["optimiser"])
-        if "probe" in state:
-            self.sums.copy_(state["sums"])
-            self.probe.restore(state["probe"], self.device)
+        if line := state.get("line"):  # a portable checkpoint has none
+            self.sums.copy_(line["sums"])
+            self.summed = int(line["summed"])
+            self.probe.restore(line["probe"], self.device)
         self.step = int(state["step"])
         self.best = float(state["best"])
 
@@ -169,17 +169,17 @@ class Trainer:
         if not self.main:
             return True
         state, whole, validated = self.state(), True, self.best > -math.inf
-        coarse = {name: value for name, value in state.items() if name not in ("sums", "probe")}
-        writes: list[tuple[Callable[[Path, dict[str, Any]], object], Path | None]] = [
-            (write_checkpoint, self.folder / LAST),
-            (lambda path, _: write_portable(path, coarse), self.portable),
-            (lambda path, _: self._write_weights(path, {}), None if validated else self.folder / BEST_WEIGHTS),
+        rest = {name: value for name, value in state.items() if name != "line"}  # 16 bits are too few for sums
+        writes: list[tuple[Path | None, Callable[[Path], object]]] = [
+            (self.folder / LAST, lambda path: write_checkpoint(path, state)),
+            (self.portable, lambda path: write_portable(path, rest)),
+            (None if validated else self.folder / BEST_WEIGHTS, lambda path: self._write_weights(path, {})),
         ]
-        for write, path in writes:  # they may lie on different disks
+        for path, write in writes:  # they may lie on different disks
             if path is None:
                 continue
             try:
-                write(path, state)
+                write(path)
             except OSError as error:
                 warn(f"{path} stays as it was: {error}")
                 whole = False
@@ -223,8 +223,7 @@ class Trainer:
         stream = BatchStream(self._batches(decided, rank, count), self.step, config.workers)
         drawn = draw_ahead(stream, Drawer(decided, self.device))
         pictures = 0
-        # A GPU would wait for the host in every step; its steps are short.
-        every_step = self.device.type == "cpu"
+        every_step = self.device.type == "cpu"  # looks at the clock; a GPU, whose steps are short, would wait for it
         with tqdm(
             total=config.schedule.steps, initial=self.step, disable=not self.progress, unit="step", dynamic_ncols=True
         ) as bar:
@@ -232,30 +231,27 @@ class Trainer:
                 if self.main and config.validation.source is not None:  # made while the workers open their sources
                     validator = Validator(config, self.device)
                 for step, batch in drawn:
-                    self.sums[:-1] += torch.stack(self._update(step, batch))
-                    self.sums[-1] += 1
+                    self.sums += torch.stack(self._update(step, batch))
+                    self.summed += 1
                     pictures += len(batch) * count
                     self.step = step + 1
                     bar.update()
                     due = self.step % config.log_every == 0 or self.step == end
+                    if not due and not every_step:
+                        continue
                     if due:  # a run that is continued from any checkpoint writes the lines of one that never stopped
                         self.check.last()
-                        steps = (self.step - 1) % config.log_every + 1
-                        line = self._line(self.sums[:-1] / self.sums[-1], pictures / (time.monotonic() - window))
-                        bar.set_postfix(
-                            {k: f"{line[k]:.3g}" for k in ("loss", "left_right", "root_error", "pictures_s")}
-                        )
+                        line = self._line(pictures / (time.monotonic() - window))
+                        shown = ("loss", "left_right", "root_error", "pictures_s")
+                        bar.set_postfix({name: f"{line[name]:.3g}" for name in shown})
                         if curve is not None:
                             curve.write(line)
                         if observe is not None:
                             observe(line)
-                        self.sums.zero_()
                         pictures, window = 0, time.monotonic()
-                    elif not every_step:
-                        continue
                     over = self.step >= end or self.processes.any(self._stopping or time.monotonic() > deadline)
                     finished = self.step >= config.schedule.steps or (over and anneal > 0)
-                    validating = finished or (due and self._validation_due(steps))
+                    validating = finished or (due and self._validation_due())
                     if validator is not None and curve is not None and validating:
                         self._validate(validator, curve)
                     if due and time.monotonic() - saved > config.save_seconds:
@@ -308,14 +304,17 @@ class Trainer:
         schedule = self.config.schedule
         return schedule.rate(step) * (schedule.floor + (1 - schedule.floor) * self._ease)
 
-    def _validation_due(self, steps: int) -> bool:
-        """Whether one of the last so many steps completed a stretch between validations."""
-        every = self.config.validation.every
+    def _validation_due(self) -> bool:
+        """Whether one of the steps of the line that ends here completed a stretch between validations."""
+        every, steps = self.config.validation.every, (self.step - 1) % self.config.log_every + 1
         return self.step // every > (self.step - steps) // every
 
-    def _line(self, parts: Tensor, rate: float) -> dict[str, float]:
+    def _line(self, rate: float) -> dict[str, float]:
+        """Of all since the last one; the next begins afresh."""
         names = ("loss" if name == "total" else f"loss_{name}" for name in LossParts._fields)
-        loss = dict(zip(names, parts.tolist(), strict=True))
+        loss = dict(zip(names, (self.sums / self.summed).tolist(), strict=True))
+        self.sums.zero_()
+        self.summed = 0
         rates = {"rate": self._rate(self.step - 1), "pictures_s": rate}
         return {"step": float(self.step)} | loss | rates | self.probe.result()
 
