@@ -231,7 +231,7 @@ def test_predictions_are_written_as_the_run_goes_and_resumed(folder: Path, tmp_p
         out.write('{"index": 4, "image": "4.png", "peo')  # cut off by a power failure
     with pytest.raises(FileExistsError, match="must not be there yet"):
         run(folder, file=file, settings={"weights": "a"})
-    with pytest.raises(DatasetError, match="same settings"):
+    with pytest.raises(DatasetError, match=r"same settings, got weights a instead of b$"):
         run(folder, file=file, settings={"weights": "b"}, resume=True)
     log.unlink()
     resumed = run(folder, Oracle(1.05, log=log), batch=2, file=file, resume=True, settings={"weights": "a"})
@@ -546,6 +546,11 @@ def test_scenes_are_a_data_set() -> None:
     assert not {sample.name for sample in dataset} & {sample.name for sample in others}
     with pytest.raises(ValueError, match="count must be"):
         SceneDataset("builtin", count=0)
+    with pytest.raises(ValueError, match="options of scenes must be count, seed or of SceneConfig, got colour"):
+        SceneDataset("builtin", colour="red")
+    for wrong in ({"people": 5}, {"width": "wide"}, {"count": "x"}, {"seed": 0.5}):
+        with pytest.raises(ValueError, match="options of scenes must be of the declared types"):
+            SceneDataset("builtin", **wrong)
     with pytest.raises(DatasetError, match="nowhere"):
         SceneDataset("/nowhere")
 

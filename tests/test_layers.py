@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import smap
+
 from .cuda.problems import EVERY_NAME
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -133,3 +135,10 @@ def test_every_op_has_all_its_parts(on: str) -> None:
             assert (ROOT / part_).is_file(), f"{op} lacks {part_}"
         assert (ROOT / f"csrc/ops/{op}.cu").is_file() == cuda, f"{op}.cu"
         assert (op in EVERY_NAME) == cuda, f"{op} in the problems of tests/cuda"
+
+
+def test_the_package_lists_what_is_public() -> None:
+    names = set(dir(smap))
+    assert {*smap.__all__, "ops", "network", "__version__"} <= names
+    assert all(getattr(smap, name) is not None for name in names)
+    assert not names & {"Any", "annotations", "importlib", "sys", "_HOME"}

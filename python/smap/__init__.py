@@ -82,7 +82,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_SUBPACKAGES})
+    return sorted([*__all__, *_SUBPACKAGES, "__version__"])
 
 
 class _Package(ModuleType):

@@ -102,6 +102,9 @@ def test_unknown_formats_and_options_are_refused(tmp_path: Path) -> None:
     for name, options in (("human36m", {"split": "val"}), ("panoptic", {"split": "all"}), ("authors", {"split": "x"})):
         with pytest.raises(ValueError, match="split must be one of"):
             open_dataset(name, BUILDERS[name][0](tmp_path / name), **options)
+    for name, (make, *_) in BUILDERS.items():
+        with pytest.raises(ValueError, match=rf"options of {name} must be of .*on_error.*, got colour$"):
+            open_dataset(name, make(tmp_path / f"{name} again"), colour="red")
     with pytest.raises(ValueError, match="annotation must be"):
         open_dataset("mupots", mini.mupots(tmp_path / "mupots"), annotation="annot2")
 

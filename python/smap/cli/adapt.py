@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from ._files import find_images, prepare_folder, read_input
 
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", default="default", metavar="FILE", help="of the network (default: built in)")
     help_text = "of the pictures' statistics beside the network's own, 0 to 1 (default: %(default)s)"
     parser.add_argument("--share", type=float, default=0.3, metavar="S", help=help_text)
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,12 +50,15 @@ def run(args: argparse.Namespace) -> int:
     network, notes = load_network(weights), read_notes(weights) if weights.suffix == ".safetensors" else {}
     if refiner_file(args.weights, "default"):
         notes = {**notes, "refiner": "default"}
-    pictures: Iterable[NDArray[np.uint8]]
+    pictures: Iterator[NDArray[np.uint8]]
     if args.pack is None:
-        pictures = map(read_input, find_images(args.images))
+        files = find_images(args.images)
+        pictures, count = map(read_input, files), len(files)
     else:
         pack = Pack.load(args.pack)
-        pictures = (pack.still(int(index)) for index in pack.stills("train"))
+        stills = pack.stills("train").tolist()
+        pictures, count = map(pack.still, stills), len(stills)
+    pictures = iter(tqdm(pictures, total=count, unit="picture", delay=1, disable=args.quiet))
     adapted = adapt_normalisation(network, batches(pictures, network.config.input_size), args.share)
     save_network(adapted, args.target, dtype=torch.float16, notes=notes)
     print(f"{args.target}: {weights.name} with {args.share:g} of other pictures' statistics")

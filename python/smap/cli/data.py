@@ -15,7 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ..camera import Camera
-from ..data import FORMATS, Dataset, check, open_dataset, write_authors, write_simple
+from ..data import FORMATS, check, open_dataset, write_authors, write_simple
 from ..data.simple import ANNOTATIONS
 from ..sample import Sample
 
@@ -69,23 +69,9 @@ def parse_options(pairs: list[str]) -> dict[str, Any]:
     return options
 
 
-def open_named(format: str, path: Path, pairs: list[str], **more: Any) -> Dataset:
-    """``open_dataset`` with options as the command line gives them.
-
-    Raises:
-        ValueError: the reader has no such option.
-    """
-    options = parse_options(pairs)
-    try:
-        return open_dataset(format, path, **options, **more)
-    except TypeError as error:
-        if "keyword argument" in str(error):
-            raise ValueError(f"option must be one that the {format} reader has, got {error}") from error
-        raise
-
-
 def run(args: argparse.Namespace) -> int:
-    dataset = open_named(args.format, args.dir, args.option, on_error="raise" if args.strict else "skip")
+    options = {"on_error": "raise" if args.strict else "skip"} | parse_options(args.option)
+    dataset = open_dataset(args.format, args.dir, **options)
     if args.action == "check":
         report = check(
             dataset, args.sheet, pictures=args.pictures, seed=args.seed, progress=lambda x: tqdm(x, unit=" records")

@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from ..data import FORMATS, Dataset
+from ..data import FORMATS, Dataset, open_dataset
 from ..evaluate import (
     EstimatorSpec,
     Evaluation,
@@ -28,7 +28,7 @@ from ..metrics import PROTOCOLS
 from ..ops import HAS_CUDA
 from ._estimator import add_estimator_arguments, positive, refiner_of
 from ._files import prepare_folder
-from .data import add_option_argument, open_named, parse_options
+from .data import add_option_argument, parse_options
 
 # Which protocol a data set is judged by unless --protocol says otherwise.
 OWN_PROTOCOL = {"mupots": "mupots", "panoptic": "panoptic"}
@@ -64,21 +64,17 @@ def open_data(args: argparse.Namespace) -> tuple[str, Dataset]:
     """Name of the format and the data set that the options name.
 
     Raises:
-        ValueError: there is no such format.
+        ValueError: there is no such format or option.
     """
     name, equals, path = args.data.partition("=")
     if not equals or (name not in FORMATS and name != "scenes"):
         raise ValueError(f"data must be NAME=PATH with NAME one of scenes, {', '.join(FORMATS)}, got {args.data!r}")
     dataset: Dataset
+    options = parse_options(args.option)
     if name == "scenes":
-        options = parse_options(args.option)
-        try:
-            dataset = SceneDataset(path, **options)
-        except TypeError as error:
-            raise ValueError(f"option must be a field of SceneConfig, count or seed, got {error}") from error
+        dataset = SceneDataset(path, **options)
     else:
-        on_error = "skip" if args.skip_damaged else "raise"
-        dataset = open_named(name, Path(path), args.option, on_error=on_error)
+        dataset = open_dataset(name, Path(path), **{"on_error": "skip" if args.skip_damaged else "raise"} | options)
     return name, dataset if args.limit is None else dataset.shuffled(0, args.limit)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from ..files import write_whole
 from ._estimator import positive
 from ._files import prepare_folder
-from .train import add_pack_argument
+from .train import add_pack_argument, tell_builtin
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
     for name in ("seed", "workers"):
         if getattr(args, name) < 0:
             raise ValueError(f"{name} must be at least 0, got {getattr(args, name)}")
+    if empty[0].path is None:
+        tell_builtin()
     prepare_folder(args.out.parent)
     estimator = partial(Estimator, args.weights, refiner=None, device=args.device, input_size=config.network.input_size)
     seeds = find_negatives(

@@ -46,6 +46,11 @@ def add_pack_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pack", type=Path, metavar="DIR", help=help_text)
 
 
+def tell_builtin() -> None:
+    """On stderr: a forgotten pack costs hours."""
+    print("note: no --pack, so people are plain capsules: enough for a trial, not for photographs", file=sys.stderr)
+
+
 def run(args: argparse.Namespace) -> int:
     from ..memory import keep_freed_memory
     from ..train import Trainer, is_portable, load_config, network_state, read_portable
@@ -71,6 +76,8 @@ def run(args: argparse.Namespace) -> int:
     trainer = Trainer(
         config, args.out, device=args.device, start_from=state, portable=args.portable, progress=not args.quiet
     )
+    if trainer.main and any(source.kind == "scenes" and source.path is None for source in config.data):
+        tell_builtin()
     try:
         with stoppable(trainer) as signals:
             trainer.run(seconds=60 * args.minutes, anneal=60 * args.anneal)

@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from ._files import prepare_folder
+from .train import tell_builtin
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
     if network is not None:
         config = replace(config, decode=recommended_decode(args.weights, **CANDIDATES))
     recommended = replace(config.decode, min_person_score=args.min_person_score)
+    if args.pack is None:
+        tell_builtin()
     predicted = None
     if args.predictions is not None:
         if network is None or not args.pictures:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,12 +35,16 @@ def open_dataset(format: str, path: str | Path, **options: Any) -> Dataset:
     """Open a data set by the name of its format; options as the reader of that name takes them.
 
     Raises:
-        ValueError: there is no such format.
+        ValueError: there is no such format, or its reader has no such option.
         DatasetError: the folder or a record does not fit it.
     """
     if format not in FORMATS:
         raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
-    return FORMATS[format](path, **options)
+    reader = FORMATS[format]
+    known = [p.name for p in inspect.signature(reader).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    if unknown := [name for name in options if name not in known]:
+        raise ValueError(f"options of {format} must be of {', '.join(known)}, got {', '.join(unknown)}")
+    return reader(path, **options)
 
 
 __all__ = [

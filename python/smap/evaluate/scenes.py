@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from operator import index
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -25,18 +27,24 @@ class SceneDataset(Dataset):
 
     Raises:
         DatasetError: the pack is incomplete.
-        ValueError: an option does not fit; TypeError: there is no such option.
+        ValueError: an option does not fit, or there is no such option.
     """
 
     def __init__(self, pack: str | Path, *, count: int = COUNT, seed: int = 0, **options: Any) -> None:
         from ..synthetic import BuiltinPack, Pack, SceneConfig
 
         super().__init__(Path(pack), Problems())
+        options = {name: tuple(x) if isinstance(x, list) else x for name, x in options.items()}
+        if unknown := sorted(set(options) - {field.name for field in fields(SceneConfig)}):
+            raise ValueError(f"options of scenes must be count, seed or of SceneConfig, got {', '.join(unknown)}")
+        try:
+            self.count, self.seed = index(count), index(seed)
+            self.config = SceneConfig(**{"split": "val", "width": SIZE[0], "height": SIZE[1], **options})
+        except TypeError as error:  # text where a number is compared, say
+            got = {"count": count, "seed": seed, **options}
+            raise ValueError(f"options of scenes must be of the declared types, got {got} ({error})") from error
         if count < 1:
             raise ValueError(f"count must be at least 1, got {count}")
-        options = {name: tuple(x) if isinstance(x, list) else x for name, x in options.items()}
-        self.config = SceneConfig(**{"split": "val", "width": SIZE[0], "height": SIZE[1], **options})
-        self.count, self.seed = int(count), int(seed)
         self._pack = BuiltinPack() if str(self.root) == BUILTIN else Pack.load(self.root)
 
     def __len__(self) -> int:

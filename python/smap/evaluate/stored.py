@@ -79,6 +79,22 @@ def from_record(record: Mapping[str, Any], skeleton: Skeleton) -> People:
     )
 
 
+def _differences(expected: Mapping[str, Any], got: Any) -> str:
+    """What the header that was got says else than the expected one."""
+    if not isinstance(got, dict) or HEADER not in got:
+        return "no header"
+    ours, theirs = _flat(expected), _flat(got)
+    names = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+    return ", ".join(f"{name} {theirs.get(name)} instead of {ours.get(name)}" for name in names)
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value) if isinstance(value, dict) else {name: value}
+    return flat
+
+
 class PredictionWriter:
     """Appends predictions to a JSON Lines file, image by image; an interrupted file can be continued.
 
@@ -121,8 +137,8 @@ class PredictionWriter:
                     break
                 if number == 0 and record != header:
                     raise DatasetError(
-                        f"{self.file}: the predictions must have been made with the same settings "
-                        f"{header['settings']}, got {record.get('settings', 'no header')}"
+                        f"{self.file}: the predictions must have been made with the same settings, got "
+                        + _differences(header, record)
                     )
                 if number:
                     self.done.add(self._index(record, number + 1))
