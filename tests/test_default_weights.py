@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,6 +58,16 @@ def test_refiner_completes_everybody(scenes: list[Sample]) -> None:
 
 def test_the_example_picture_has_people() -> None:
     assert len(Estimator().predict(EXAMPLE)) >= 1
+
+
+def test_a_first_prediction_loads_nothing_it_does_not_need() -> None:
+    """torch.compile alone takes a second to import."""
+    code = (
+        f"import sys, smap; smap.Estimator(device='cpu').predict({str(EXAMPLE)!r});"
+        "needless = {'torch._dynamo', 'torch._inductor', 'sympy', 'matplotlib'} & set(sys.modules);"
+        "assert not needless, needless"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_nobody_is_found_where_nobody_is(shared: Path) -> None:

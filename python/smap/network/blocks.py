@@ -111,6 +111,8 @@ def resize(x: Tensor, size: Sequence[int], align_corners: bool) -> Tensor:
 
 def initialise(module: nn.Module) -> None:
     """He initialisation; blocks start as identities (last normalisation at zero), heads near zero."""
+    if any(p.is_meta for p in module.parameters()):  # drawing numbers for nobody loads all of torch.compile
+        return
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         if module.bias is not None:
