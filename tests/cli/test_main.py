@@ -25,6 +25,11 @@ def test_help_everywhere(command: list[str], capsys: pytest.CaptureFixture[str])
         assert set(commands()) <= set(out.split())
 
 
+def test_help_does_not_wait_for_torch() -> None:
+    code = "import sys; from smap.cli import build_parser; build_parser(); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_every_command_says_what_it_does() -> None:
     for name, module_name in commands().items():
         module = importlib.import_module(f"smap.cli.{module_name}")

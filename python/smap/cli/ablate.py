@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 
-from ..estimator import refiner_file
-from ..evaluate import ablate, ablation_json, ablation_markdown, rows_of
 from ..files import write_whole
 from ._estimator import add_estimator_arguments
 from ._files import prepare_folder
@@ -25,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from ..estimator import refiner_file
+    from ..evaluate import ablate, ablation_json, ablation_markdown, rows_of
+
     if args.association is not None:
         raise ValueError(f"association must be left to the rows (--rows), got {args.association!r}")
     name, dataset = open_data(args)

@@ -10,25 +10,17 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..data import FORMATS, Dataset, open_dataset
-from ..evaluate import (
-    EstimatorSpec,
-    Evaluation,
-    SceneDataset,
-    evaluate,
-    evaluate_stored,
-    markdown,
-    open_predictions,
-    plot,
-    to_json,
-)
 from ..files import write_whole
 from ..metrics import PROTOCOLS
-from ..ops import HAS_CUDA
 from ._estimator import add_estimator_arguments, positive, refiner_of
 from ._files import prepare_folder
 from .data import add_option_argument, parse_options
+
+if TYPE_CHECKING:
+    from ..evaluate import EstimatorSpec, Evaluation
 
 # Which protocol a data set is judged by unless --protocol says otherwise.
 OWN_PROTOCOL = {"mupots": "mupots", "panoptic": "panoptic"}
@@ -66,6 +58,8 @@ def open_data(args: argparse.Namespace) -> tuple[str, Dataset]:
     Raises:
         ValueError: there is no such format or option.
     """
+    from ..evaluate import SceneDataset
+
     name, equals, path = args.data.partition("=")
     if not equals or (name not in FORMATS and name != "scenes"):
         raise ValueError(f"data must be NAME=PATH with NAME one of scenes, {', '.join(FORMATS)}, got {args.data!r}")
@@ -79,6 +73,8 @@ def open_data(args: argparse.Namespace) -> tuple[str, Dataset]:
 
 
 def spec_of(args: argparse.Namespace) -> EstimatorSpec:
+    from ..evaluate import EstimatorSpec
+
     return EstimatorSpec(
         args.weights,
         refiner_of(args),
@@ -94,6 +90,7 @@ def workers_of(args: argparse.Namespace, images: int) -> int:
     """Processes to use: as told, else one per core where a CPU does the work and there is enough of it."""
     if args.workers is not None:
         return max(0, int(args.workers))
+    from ..ops import HAS_CUDA
 
     on_gpu = HAS_CUDA if args.device is None else not str(args.device).startswith("cpu")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -106,6 +103,8 @@ def data_settings_of(args: argparse.Namespace) -> dict[str, object]:
 
 
 def run(args: argparse.Namespace) -> int:
+    from ..evaluate import evaluate, evaluate_stored, open_predictions
+
     name, dataset = open_data(args)
     folder = None if args.out is None else prepare_folder(args.out)
     rules = args.protocol or OWN_PROTOCOL.get(name, "bodies")
@@ -139,6 +138,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def report(result: Evaluation, folder: Path | None, *, plots: bool) -> None:
+    from ..evaluate import markdown, plot, to_json
+
     text = markdown(result)
     print(text, end="")
     if folder is not None:
