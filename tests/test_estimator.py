@@ -12,6 +12,7 @@ import torch
 
 from smap import SMAP15, BuildError, Camera, DecodeConfig, Estimator, Letterbox, Maps, People, WeightsError
 from smap.estimator import recommended_decode
+from smap.export import MapsToPeople
 from smap.maps import MAP_NAMES
 from smap.network import Hourglass, NetworkConfig, RefineNet, RefinerConfig, save_network, save_refiner
 
@@ -259,6 +260,8 @@ def test_people_can_be_dropped_only_by_a_refiner_that_judges(tmp_path: Path, wei
     for without in (None, refiner):
         with pytest.raises(ValueError, match=r"min_person_score must be 0 without a refiner that judges, got 0\.5"):
             Estimator(weights, refiner=without, decode=sure, device="cpu")
+    with pytest.raises(ValueError, match="min_person_score must be 0 without a refiner"):
+        MapsToPeople(SMAP15, sure)
     judging = tmp_path / "judging.safetensors"
     save_refiner(RefineNet(RefinerConfig(judge=(4,))), judging)
     picture = RNG.integers(0, 256, (90, 120, 3), dtype=np.uint8)

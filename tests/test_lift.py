@@ -9,11 +9,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smap import SMAP15, Camera, DecodeConfig, Letterbox, decode, lift
+from smap import SMAP15, Camera, DecodeConfig, Letterbox, Maps, decode, lift
 from smap.lift import Lifted, Views, lift_tensors, refine, to_people, tree_of
+from smap.maps import MAP_NAMES
 from smap.network import Judged, RefineNet, RefinerConfig
 
 from .official_maps import official_maps
+from .scenes import random_scene, targets
 
 BOX = Letterbox.fit(1280, 720, (416, 256))
 CAMERA = Camera(1100, 1120, 640, 350)
@@ -259,6 +261,20 @@ def test_scores_of_people_stay_below_one() -> None:
 def test_one_camera_per_image() -> None:
     with pytest.raises(ValueError, match="cameras must be one per image = 1, got 2"):
         Views.of([BOX], [CAMERA, CAMERA], "cpu")
+
+
+def test_a_letterbox_of_other_maps_is_refused() -> None:
+    people, camera, box = random_scene(11, 2)
+    maps = targets(people, camera, box)
+    found = decode(maps)
+    turned = Letterbox.fit(box.width, box.height, box.input_size[::-1])
+    coarse = Letterbox(box.width, box.height, (box.input_size[0] * 2, box.input_size[1] * 2), 8)
+    for wrong in (turned, [turned]):
+        with pytest.raises(ValueError, match="letterbox must be of the maps of"):
+            lift(maps, found, wrong, camera)
+    both = Maps(*(getattr(maps, name).repeat_interleave(2, 0) for name in MAP_NAMES))
+    with pytest.raises(ValueError, match="all of one stride"):
+        lift(both, decode(both), [box, coarse], camera)
 
 
 def test_lifts_as_the_authors_do(shared: Path) -> None:

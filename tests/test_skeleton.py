@@ -42,6 +42,8 @@ def test_plain_types_round_trip() -> None:
         (("a", "a"), ((0, 1),), (1,), "distinct"),
         (("a", "b"), ((0, 1),), (0,), "positive"),
         (("a", "b"), ((0, 5),), (1,), "root outwards"),
+        (("a", "b"), ((-1, 0),), (1,), "begin at a joint, 0 to 1, got -1"),
+        (("a", "b"), ((5, 0),), (1,), "begin at a joint, 0 to 1, got 5"),
     ],
 )
 def test_only_trees_listed_root_outwards(joints, limbs, lengths, message: str) -> None:

@@ -48,12 +48,16 @@ class MapsToPeople(nn.Module):
         skeleton: of the maps.
         decode: settings of the association; ``max_people`` is the size of the output.
         refiner: completes and corrects people, see ``lift.refine``.
+
+    Raises:
+        ValueError: ``decode`` drops people by a score that the refiner does not give.
     """
 
     def __init__(self, skeleton: Skeleton, decode: DecodeConfig | None = None, refiner: RefineNet | None = None):
         super().__init__()
         self.skeleton = skeleton
         self.decode = decode or DecodeConfig()
+        check_judged(self.decode, refiner)
         self.refiner = refiner
 
     def forward(
@@ -112,7 +116,6 @@ class Pipeline(nn.Module):
             weight.data = weight.data.contiguous()  # the only layout that torch.export.save knows
         self.people = MapsToPeople(config.skeleton, decode, copy.deepcopy(refiner))
         self.people.to(device)
-        check_judged(self.people.decode, refiner)
         self.eval().requires_grad_(False)
 
     @classmethod

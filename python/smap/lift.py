@@ -192,7 +192,7 @@ def lift(
         People of each image, near to far; joints that were not found are NaN and ``detected`` is False.
 
     Raises:
-        ValueError: numbers of images differ.
+        ValueError: numbers of images differ, or a letterbox is of other maps.
     """
     batch = len(maps)
     letterboxes = [letterbox] * batch if isinstance(letterbox, Letterbox) else list(letterbox)
@@ -204,6 +204,10 @@ def lift(
         )
     if batch == 0:
         return []
+    height, width = maps.heatmaps.shape[-2:]
+    for box in letterboxes:
+        if box.map_size != (width, height) or box.stride != letterboxes[0].stride:
+            raise ValueError(f"letterbox must be of the maps of {width}x{height} and all of one stride, got {box}")
     lifted = lift_detections(
         maps,
         detections,

@@ -213,9 +213,9 @@ class People:
         """COCO result records: this skeleton's joints as x, y, v (v = 2 detected, 1 completed, 0 none) and a score."""
         records = []
         for p in self:
-            known = np.isfinite(p.joints_2d).all(-1)
+            known = np.asarray(np.isfinite(p.joints_2d).all(-1))
             v = np.where(known, np.where(p.detected, 2, 1), 0)
-            xyv = np.concatenate([np.nan_to_num(p.joints_2d), v[:, None]], -1)
+            xyv = np.concatenate([np.where(known[:, None], p.joints_2d, 0), v[:, None]], -1)
             record = {
                 "image_id": image_id,
                 "category_id": category_id,

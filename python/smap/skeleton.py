@@ -34,6 +34,8 @@ class Skeleton:
             raise ValueError(f"joints must be distinct names, at least one, got {self.joints}")
         if len(self.limbs) != len(self.joints) - 1:
             raise ValueError(f"limbs must number joints - 1 = {len(self.joints) - 1}, got {len(self.limbs)}")
+        if not 0 <= self.root < len(self.joints):
+            raise ValueError(f"limbs must begin at a joint, 0 to {len(self.joints) - 1}, got {self.root}")
         reached = {self.root}
         for parent, child in self.limbs:
             if parent not in reached or child in reached or not 0 <= child < len(self.joints):

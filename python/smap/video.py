@@ -37,28 +37,33 @@ class VideoReader:
         self.path = Path(path)
         if not self.path.is_file():
             raise FileNotFoundError(f"video must be a file, got {str(path)!r}")
-        self._capture = cv2.VideoCapture(str(self.path))
-        width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
-        height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
-        if not self._capture.isOpened() or width < 1 or height < 1:
+        capture = cv2.VideoCapture(str(self.path))
+        width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+        height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        if not capture.isOpened() or width < 1 or height < 1:
             raise ValueError(f"video must be a file that OpenCV reads, got {str(path)!r}")
-        rate = float(self._capture.get(cv2.CAP_PROP_FPS))
-        frames = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        rate = float(capture.get(cv2.CAP_PROP_FPS))
+        frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        capture.release()
         self.info = VideoInfo(width, height, rate if 0 < rate < 1000 else 30.0, max(0, frames))
 
     def __iter__(self) -> Iterator[Image]:
+        """From the first frame on, each time."""
+        capture = cv2.VideoCapture(str(self.path))
         try:
             while True:
-                ok, frame = self._capture.read()
+                ok, frame = capture.read()
                 if not ok:
                     return
                 yield np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8)
         finally:
-            self._capture.release()
+            capture.release()
 
 
 class VideoWriter:
     """Writes frames of one size to an MP4 file; a context manager, whose end completes the file.
+
+    Of an odd width or height the video loses the last column or row.
 
     Raises:
         OSError: the file cannot be written.
@@ -72,9 +77,12 @@ class VideoWriter:
             raise OSError(f"video must be writable, got {str(path)!r}")
 
     def write(self, frame: Image) -> None:
-        """Raises: ValueError when the frame has another size."""
-        if frame.shape != (self.info.height, self.info.width, 3):
-            raise ValueError(f"frame must be ({self.info.height}, {self.info.width}, 3), got {frame.shape}")
+        """Raises: ValueError when the frame is of another size or dtype, or the video is complete."""
+        shape = (self.info.height, self.info.width, 3)
+        if frame.shape != shape or frame.dtype != np.uint8:
+            raise ValueError(f"frame must be {shape} uint8, got {tuple(frame.shape)} {frame.dtype}")
+        if not self._writer.isOpened():
+            raise ValueError(f"video must be open to be written, got {str(self.path)!r} after its end")
         self._writer.write(np.ascontiguousarray(frame[..., ::-1]))
 
     def __enter__(self) -> VideoWriter:

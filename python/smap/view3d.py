@@ -53,8 +53,10 @@ class View:
     def __post_init__(self) -> None:
         if min(self.size) < 16:
             raise ValueError(f"size must be at least 16 pixels either way, got {self.size}")
-        if not -90 <= self.elevation <= 90 or not math.isfinite(self.azimuth):
-            raise ValueError(f"elevation must be between -90 and 90 degrees, got {self.elevation} ({self.azimuth})")
+        if not -90 <= self.elevation <= 90:
+            raise ValueError(f"elevation must be between -90 and 90 degrees, got {self.elevation}")
+        if not math.isfinite(self.azimuth):
+            raise ValueError(f"azimuth must be finite, got {self.azimuth}")
         if not 1 <= self.fov <= 120:
             raise ValueError(f"fov must be between 1 and 120 degrees, got {self.fov}")
 

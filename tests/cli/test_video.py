@@ -38,6 +38,18 @@ def test_frames_come_back_in_order(clip: Path) -> None:
     reds = [int(frame[32, 48, 0]) for frame in reader]
     assert len(reds) == 12
     np.testing.assert_allclose(reds, [20 * i for i in range(12)], atol=12)
+    next(iter(reader))
+    assert len(list(reader)) == 12, "each time from the first on"
+
+
+def test_frames_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "a.mp4", INFO) as writer:
+        for frame in (np.zeros((64, 95, 3), np.uint8), np.zeros((64, 96, 3), np.uint16), np.zeros((64, 96, 3))):
+            with pytest.raises(ValueError, match=r"frame must be \(64, 96, 3\) uint8, got"):
+                writer.write(frame)
+        writer.write(np.zeros((64, 96, 3), np.uint8))
+    with pytest.raises(ValueError, match="after its end"):
+        writer.write(np.zeros((64, 96, 3), np.uint8))
 
 
 def test_every_frame_has_its_line_and_everyone_an_identity(clip: Path, tmp_path: Path) -> None:

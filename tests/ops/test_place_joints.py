@@ -117,5 +117,7 @@ def test_no_peak_counts_more_than_one_in_the_score_of_a_person() -> None:
 def test_says_what_is_wrong(place: int, value: torch.Tensor, message: str) -> None:
     args = [*random_inputs()]
     args[place] = value
-    with pytest.raises(ValueError, match=message):
-        place_joints(*args)
+    for needs_gradient in (False, True):
+        args[0] = args[0].detach().requires_grad_(needs_gradient)
+        with pytest.raises(ValueError, match=message):
+            place_joints(*args)

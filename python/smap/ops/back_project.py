@@ -11,7 +11,7 @@ from . import _library  # noqa: F401  (registers torch.ops.smap)
 
 
 def back_project(xy: Tensor, depth: Tensor, cameras: Tensor) -> Tensor:
-    """Image points and depths -> points in the camera frame: ``[X, Y, Z] = Z K^-1 [x, y, 1]`` (Eq. 3). Differentiable.
+    """Image points and depths -> points in the camera frame: ``[X, Y, Z] = Z K^-1 [x, y, 1]`` (Eq. 3).
 
     Args:
         xy: ``(B, N, 2)`` float32 or float64, image pixels. NaN passes through, and has no gradient.

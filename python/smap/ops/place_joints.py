@@ -46,6 +46,7 @@ def place_joints(
     """
     args = (limb_values, xy, score, people, root_depths, frames, cameras, paths, order)
     if torch.is_grad_enabled() and any(t.requires_grad for t in (limb_values, xy, score, root_depths, cameras)):
+        torch.ops.smap.place_joints(*(t.detach() for t in args))  # refuses what does not fit
         return reference(*args)  # torch's own operations, whose gradients it knows; three times slower
     placed: tuple[Tensor, Tensor, Tensor, Tensor] = torch.ops.smap.place_joints(*args)
     return placed
