@@ -162,6 +162,8 @@ class Detections:
 def decode(maps: Maps, config: DecodeConfig = DecodeConfig()) -> Detections:
     """Find the people in the maps of a batch of images, on the maps' device and without synchronising it.
 
+    ``min_person_score`` is for what refines people afterwards, such as ``Estimator``; nobody is dropped by it here.
+
     Raises:
         TypeError: ``config`` is no ``DecodeConfig``.
         ValueError: a heatmap, or a value of another map that is read, is not finite (checked on the CPU only, and which

@@ -13,6 +13,8 @@ from . import _library  # noqa: F401  (registers torch.ops.smap)
 def back_project(xy: Tensor, depth: Tensor, cameras: Tensor) -> Tensor:
     """Image points and depths -> points in the camera frame: ``[X, Y, Z] = Z K^-1 [x, y, 1]`` (Eq. 3).
 
+    Differentiable, twice too, by backward passes; not by ``torch.func`` or in forward mode.
+
     Args:
         xy: ``(B, N, 2)`` float32 or float64, image pixels. NaN passes through, and has no gradient.
         depth: ``(B, N)`` metres along z, dtype and device of ``xy``.
