@@ -45,8 +45,9 @@ def run(args: argparse.Namespace) -> int:
         if not (args.avatars and args.motions and args.backgrounds and args.out):
             raise ValueError("pack must be given --avatars, --motions, --backgrounds and --out, got not all of them")
         prepare_folder(args.out)
-        if (args.out / "models.npz").exists():
-            raise ValueError(f"out must be a folder without a pack, got one with models.npz, '{args.out}'")
+        for name in ("models.npz", "poses.npz", "stills.npz"):  # of a pack built elsewhere, too
+            if (args.out / name).exists():
+                raise ValueError(f"out must be a folder without a pack, got one with {name}, '{args.out}'")
         print(build_pack(args.avatars, args.motions, args.backgrounds, args.out))
         return 0
     if args.seed < 0:
