@@ -84,7 +84,11 @@ def test_maps_of_the_mirrored_picture_show_the_mirrored_people(seed: int) -> Non
     maps = targets(people, camera, box)
     for name in MAP_NAMES:
         expected = getattr(targets(mirrored, other, box), name)
-        # A rounding decides about a place on the very edge of a limb, and about shares where limbs of two people meet.
-        differs = ~torch.isclose(getattr(maps.mirrored(), name), expected, rtol=1e-3, atol=1e-3)
-        assert differs.sum() <= 8
+        found = getattr(maps.mirrored(), name)
+        if name in ("pafs", "limb_depths"):  # a rounding decides about a place on the very edge of a limb
+            edge = (found == 0) ^ (expected == 0)
+            assert edge.sum() <= 4
+            found = torch.where(edge, expected, found)
+        # Where limbs of two people meet, the share of each differs by a rounding.
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
         assert torch.equal(getattr(maps.mirrored().mirrored(), name), getattr(maps, name))

@@ -60,14 +60,14 @@ def test_trains_and_goes_on_elsewhere_in_small_files(config: Path, tmp_path: Pat
     here, parts, there = tmp_path / "here", tmp_path / "parts", tmp_path / "there"
     command = ["train", str(config), "--device", "cpu", "--quiet"]
     assert main([*command, "--out", str(here), "--minutes", "1e-9", "--portable", str(parts)]) == 0
-    out, err = capsys.readouterr()
-    assert "step 1 of 4, not validated" in out and err.startswith("note: no --pack") and err.count("\n") == 1
+    assert "step 1 of 4, not validated" in capsys.readouterr().out
     again = [*command, "--out", str(tmp_path / "again"), "--minutes", "1e-9"]
     assert main([*again, "--continue-from", str(parts), "--portable", str(tmp_path / "next parts")]) == 0
     assert main([*again, "--portable", str(tmp_path / "next parts")]) == 0  # as it was started
     capsys.readouterr()
     assert main([*command, "--out", str(there), "--continue-from", str(parts)]) == 0
-    assert "step 4 of 4" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "step 4 of 4" in out and err.startswith("note: no --pack") and err.count("\n") == 1
     steps = [json.loads(line)["step"] for line in (there / "curve.jsonl").read_text().splitlines()]
     assert steps == [2, 2, 4, 4]  # training and validation
     best = there / "best.safetensors"

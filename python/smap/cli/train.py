@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,11 +77,12 @@ def run(args: argparse.Namespace) -> int:
     trainer = Trainer(
         config, args.out, device=args.device, start_from=state, portable=args.portable, progress=not args.quiet
     )
-    if trainer.main and any(source.kind == "scenes" and source.path is None for source in config.data):
-        tell_builtin()
+    builtin = trainer.main and any(source.kind == "scenes" and source.path is None for source in config.data)
+    tell = cache(tell_builtin)  # once, with the curve's first line: a run that is refused says only why
     try:
         with stoppable(trainer) as signals:
-            trainer.run(seconds=60 * args.minutes, anneal=60 * args.anneal)
+            observe = (lambda _: tell()) if builtin else None
+            trainer.run(seconds=60 * args.minutes, anneal=60 * args.anneal, observe=observe)
     except FloatingPointError as error:
         raise ValueError(str(error)) from error
     finally:
